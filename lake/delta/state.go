@@ -1,0 +1,129 @@
+package delta
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Protocol versions that this code writes and the highest that it reads.
+const (
+	ReaderVersion = 1
+	WriterVersion = 2
+)
+
+// ErrProtocol: the table needs a reader or writer that this code is not.
+var ErrProtocol = errors.New("delta protocol not supported")
+
+// State is the table at one version: the log folded up to and including it.
+type State struct {
+	Version  int64 // -1: no table yet
+	Protocol Protocol
+	MetaData MetaData
+	// Files are the live data files by path.
+	Files map[string]*Add
+	Txns  map[string]int64
+	// Modified is the greatest modificationTime of any add so far, in ms since 1970.
+	Modified int64
+	// TagMax is the greatest value so far of every tag of an add that is a whole number.
+	TagMax map[string]int64
+}
+
+// NewState is the state before the first commit.
+func NewState() *State {
+	return &State{Version: -1, Files: map[string]*Add{}, Txns: map[string]int64{}, TagMax: map[string]int64{}}
+}
+
+// Clone returns a copy that Apply may change without changing s.
+func (s *State) Clone() *State {
+	c := *s
+	c.Files, c.Txns, c.TagMax = maps.Clone(s.Files), maps.Clone(s.Txns), maps.Clone(s.TagMax)
+	return &c
+}
+
+// Apply folds the commit of the next version into s. Line order has no meaning, so a path that
+// stands twice in one commit is refused rather than guessed at. After an error s is of no use.
+func (s *State) Apply(version int64, actions []Action) error {
+	if version != s.Version+1 {
+		return fmt.Errorf("apply version %d to state at %d: not the next", version, s.Version)
+	}
+	seen := map[string]bool{}
+	for _, a := range actions {
+		if err := s.apply(a, seen); err != nil {
+			return fmt.Errorf("apply version %d: %w", version, err)
+		}
+	}
+	if version == 0 && (s.MetaData.ID == "" || s.Protocol.MinReaderVersion == 0) {
+		return fmt.Errorf("apply version 0: not a Delta table: its first commit lacks protocol or metaData")
+	}
+	s.Version = version
+	return nil
+}
+
+func (s *State) apply(a Action, seen map[string]bool) error {
+	once := func(path string) error {
+		if seen[path] {
+			return fmt.Errorf("file %q stands twice in one commit", path)
+		}
+		seen[path] = true
+		_, err := Key(path)
+		return err
+	}
+	switch {
+	case a.Protocol != nil:
+		if err := checkProtocol(a.Protocol); err != nil {
+			return err
+		}
+		s.Protocol = *a.Protocol
+	case a.MetaData != nil:
+		s.MetaData = *a.MetaData
+	case a.Add != nil:
+		if err := once(a.Add.Path); err != nil {
+			return err
+		}
+		s.Files[a.Add.Path] = a.Add
+		s.Modified = max(s.Modified, a.Add.ModificationTime)
+		for tag, value := range a.Add.Tags {
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+				s.TagMax[tag] = max(s.TagMax[tag], n)
+			}
+		}
+	case a.Remove != nil:
+		if err := once(a.Remove.Path); err != nil {
+			return err
+		}
+		delete(s.Files, a.Remove.Path)
+	case a.Txn != nil:
+		s.Txns[a.Txn.AppID] = a.Txn.Version
+	}
+	return nil
+}
+
+func checkProtocol(p *Protocol) error {
+	if len(p.ReaderFeatures) > 0 {
+		return fmt.Errorf("%w: it needs the reader features %s", ErrProtocol, strings.Join(p.ReaderFeatures, ", "))
+	}
+	if p.MinReaderVersion > ReaderVersion {
+		return fmt.Errorf("%w: it needs reader version %d, this is %d", ErrProtocol, p.MinReaderVersion, ReaderVersion)
+	}
+	return nil
+}
+
+// Writable refuses tables that this code must not append to.
+func (s *State) Writable() error {
+	if s.Protocol.MinWriterVersion > WriterVersion || len(s.Protocol.WriterFeatures) > 0 {
+		return fmt.Errorf("%w: it needs writer version %d %s, this is %d", ErrProtocol,
+			s.Protocol.MinWriterVersion, strings.Join(s.Protocol.WriterFeatures, ", "), WriterVersion)
+	}
+	return nil
+}
+
+// Live returns the live data files, ordered by path.
+func (s *State) Live() []*Add {
+	files := slices.Collect(maps.Values(s.Files))
+	slices.SortFunc(files, func(a, b *Add) int { return strings.Compare(a.Path, b.Path) })
+	return files
+}

@@ -1,0 +1,127 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"shitpost-alpha/lake/event"
+)
+
+// View is what somebody remembers of a stream, folded event by event.
+type View[E event.Event] interface {
+	// Apply takes one more event. It may come twice, and in any order: newest wins by
+	// (RecordedAt, EventID).
+	Apply(e *E)
+	// Reset forgets everything: events were retracted, and the rest is folded again without them.
+	Reset()
+}
+
+// Follower keeps a View up to date with its stream. It starts with a snapshot and goes on version by
+// version, so nothing is skipped. It is not safe for concurrent use.
+type Follower[E event.Event] struct {
+	stream *Stream[E]
+	view   View[E]
+	// next is the version to read next.
+	next int64
+	// gone holds the event ids and batches that were retracted; such events never reach the view.
+	gone map[string]bool
+}
+
+// Follow returns a follower that has read nothing yet.
+func Follow[E event.Event](s *Stream[E], v View[E]) *Follower[E] {
+	return &Follower[E]{stream: s, view: v, gone: map[string]bool{}}
+}
+
+// Next returns the version that the follower will read next.
+func (f *Follower[E]) Next() int64 { return f.next }
+
+// CatchUp folds everything up to the newest version into the view and returns how many events came.
+func (f *Follower[E]) CatchUp(ctx context.Context) (int, error) {
+	n := 0
+	if f.next == 0 {
+		k, err := f.start(ctx)
+		if err != nil || f.next == 0 {
+			return k, err
+		}
+		n = k
+	}
+	for {
+		c, err := f.stream.Read(ctx, f.next)
+		if errors.Is(err, ErrNoVersion) {
+			return n, nil
+		}
+		if err != nil {
+			return n, fmt.Errorf("follow %s: %w", f.stream.Name(), err)
+		}
+		f.next++
+		n += len(c.Events)
+		if f.retracts(c.Events) {
+			// What the view knows may rest on what is now taken back: fold everything again.
+			f.next = 0
+			if _, err := f.start(ctx); err != nil {
+				return n, err
+			}
+			continue
+		}
+		f.apply(c.Events)
+	}
+}
+
+// Wait returns when there is something to catch up with, or when ctx ends.
+func (f *Follower[E]) Wait(ctx context.Context) error { return f.stream.Wait(ctx, f.next) }
+
+// start folds the snapshot at the head, again if it turns out that events in it are retracted.
+func (f *Follower[E]) start(ctx context.Context) (int, error) {
+	for {
+		f.view.Reset()
+		snap, err := f.stream.Snapshot(ctx, -1)
+		if err != nil {
+			return 0, fmt.Errorf("follow %s: %w", f.stream.Name(), err)
+		}
+		n, again := 0, false
+		for events, err := range snap.Batches(ctx) {
+			if err != nil {
+				return n, fmt.Errorf("follow %s: %w", f.stream.Name(), err)
+			}
+			again = f.retracts(events) || again
+			f.apply(events)
+			n += len(events)
+		}
+		if !again {
+			f.next = snap.Version + 1
+			return n, nil
+		}
+	}
+}
+
+// retracts notes what the events take back and reports whether anything of it is news.
+func (f *Follower[E]) retracts(events []E) bool {
+	news := false
+	note := func(id string) {
+		if id != "" && !f.gone[id] {
+			f.gone[id], news = true, true
+		}
+	}
+	for i := range events {
+		if event.EnvelopeOf(&events[i]).Kind != event.Retracted {
+			continue
+		}
+		r := event.RetractionOf(&events[i])
+		note(r.RetractedBatch)
+		for _, id := range r.RetractedEvents {
+			note(id)
+		}
+	}
+	return news
+}
+
+// apply shows the view what was not retracted. A retraction itself cannot be retracted.
+func (f *Follower[E]) apply(events []E) {
+	for i := range events {
+		v := event.EnvelopeOf(&events[i])
+		if v.Kind == event.Retracted || !f.gone[v.EventID] && !f.gone[v.BatchID] {
+			f.view.Apply(&events[i])
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package lake
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"shitpost-alpha/lake/delta"
+	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/objects"
+)
+
+// Read returns one version, or ErrNoVersion when it is not there yet. It asks for that version only
+// and never looks past it.
+func (s *Stream[E]) Read(ctx context.Context, version int64) (Commit[E], error) {
+	c := Commit[E]{Version: version}
+	actions, err := s.table.Read(ctx, version)
+	if err != nil {
+		return c, err
+	}
+	if err := s.table.Advance(version, actions); err != nil {
+		return c, err
+	}
+	for _, a := range actions {
+		if a.Add == nil || !a.Add.DataChange {
+			continue
+		}
+		events, err := s.readFile(ctx, a.Add)
+		if errors.Is(err, ErrDamaged) {
+			return c, fmt.Errorf("read %s version %d: %w", s.Name(), version, err)
+		}
+		if err != nil {
+			return c, err
+		}
+		c.DataChange = true
+		c.Events = append(c.Events, events...)
+	}
+	return c, nil
+}
+
+// Wait returns nil as soon as version exists: at once when this process commits it, else within the
+// poll interval. It returns the context's error when that ends first.
+func (s *Stream[E]) Wait(ctx context.Context, version int64) error {
+	for {
+		news := s.newsChannel()
+		if s.table.Seen() >= version {
+			return nil
+		}
+		actions, err := s.table.Read(ctx, version)
+		if err == nil {
+			return s.table.Advance(version, actions)
+		}
+		if !errors.Is(err, ErrNoVersion) {
+			return err
+		}
+		timer := time.NewTimer(s.opts.Poll)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-news:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+func (s *Stream[E]) newsChannel() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.news
+}
+
+func (s *Stream[E]) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+// readFile reads one data file whole and checks it against the log: size, and SHA-256 where we
+// wrote it. The error names the file.
+func (s *Stream[E]) readFile(ctx context.Context, add *delta.Add) ([]E, error) {
+	data, err := s.readBytes(ctx, add)
+	if err != nil {
+		return nil, err
+	}
+	events, err := decode[E](data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: file %s/%s: %w", ErrDamaged, s.Name(), add.Path, err)
+	}
+	return events, nil
+}
+
+func (s *Stream[E]) readBytes(ctx context.Context, add *delta.Add) ([]byte, error) {
+	name, err := delta.Key(add.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	data, _, err := s.store.Get(ctx, s.Name()+"/"+name)
+	if errors.Is(err, objects.ErrNotFound) {
+		return nil, fmt.Errorf("%w: file %s/%s is missing", ErrDamaged, s.Name(), add.Path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if want := add.Tags[tagSHA256]; want != "" {
+		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want {
+			return nil, fmt.Errorf("%w: file %s/%s has other bytes than were written (%d, expected %d)", ErrDamaged, s.Name(), add.Path, len(data), add.Size)
+		}
+	}
+	return data, nil
+}
+
+// Snapshot is all events of a stream that are live at one version.
+type Snapshot[E event.Event] struct {
+	Version int64 // -1: there is no table
+	TableID string
+	Files   []*delta.Add
+
+	stream *Stream[E]
+}
+
+// Snapshot returns the stream at a version; -1 means the newest. A stream that does not exist is
+// empty.
+func (s *Stream[E]) Snapshot(ctx context.Context, version int64) (*Snapshot[E], error) {
+	st, err := s.table.At(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	return &Snapshot[E]{Version: st.Version, TableID: st.MetaData.ID, Files: st.Live(), stream: s}, nil
+}
+
+// Rows returns how many events the snapshot holds by the log's statistics, which foreign writers
+// may have left out.
+func (p *Snapshot[E]) Rows() int64 {
+	var n int64
+	for _, f := range p.Files {
+		n += max(rowsOf(f.Stats), 0)
+	}
+	return n
+}
+
+// filesAhead is how many data files Batches fetches and decodes while the caller works on one.
+const filesAhead = 3
+
+// Batches yields the events file by file, fetching the next ones meanwhile. The order of files has
+// no meaning: newest wins by (RecordedAt, EventID). After an error it ends.
+func (p *Snapshot[E]) Batches(ctx context.Context) iter.Seq2[[]E, error] {
+	type result struct {
+		events []E
+		err    error
+	}
+	return func(yield func([]E, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		results := make(chan chan result, filesAhead)
+		go func() {
+			defer close(results)
+			for _, f := range p.Files {
+				slot := make(chan result, 1)
+				select {
+				case results <- slot:
+				case <-ctx.Done():
+					return
+				}
+				go func() {
+					events, err := p.stream.readFile(ctx, f)
+					slot <- result{events, err}
+				}()
+			}
+		}()
+		for slot := range results {
+			r := <-slot
+			if !yield(r.events, r.err) || r.err != nil {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}

@@ -1,0 +1,335 @@
+package lake
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"shitpost-alpha/lake/delta"
+	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/objects"
+)
+
+// Limits of one Append, and of the clocks of those who write.
+const (
+	MaxBatchEvents = 50_000
+	MaxBatchBytes  = 32 << 20
+	MaxClockSkew   = 2 * time.Minute
+	// maxFileAge is how long an uncommitted data file may still be committed. Vacuum's grace is far
+	// longer, so a file is never swept between its upload and its commit.
+	maxFileAge = time.Hour
+)
+
+// Tags that every add carries. tagNewest is the greatest recorded_at of the file in µs since 1970
+// and tagNewestID the event that has it: they order the next append without reading a data file.
+const (
+	tagSHA256   = "sha256"
+	tagNewest   = "newestRecordedAt"
+	tagNewestID = "newestEventId"
+)
+
+// Stream is one table of events. It is safe for concurrent use.
+type Stream[E event.Event] struct {
+	table *delta.Table
+	store objects.Store
+	opts  Options
+
+	appending sync.Mutex // held for all of Append, so that this process does not conflict with itself
+	probed    bool       // guarded by appending
+
+	mu   sync.Mutex
+	news chan struct{} // closed and replaced when this process commits; guarded by mu
+}
+
+func newStream[E event.Event](store objects.Store, o Options) *Stream[E] {
+	return &Stream[E]{table: delta.NewTable(store, event.StreamOf[E]()), store: store, opts: o, news: make(chan struct{})}
+}
+
+// Commit is one version of a stream.
+type Commit[E event.Event] struct {
+	Version int64
+	// DataChange is false for version 0, which makes the table, and for compactions: they hold no news.
+	DataChange bool
+	Events     []E
+}
+
+// Name returns the stream's name.
+func (s *Stream[E]) Name() string { return s.table.Name() }
+
+// Head returns the newest version, -1 when the table does not exist. Version 0 makes the table;
+// events come from version 1 on.
+func (s *Stream[E]) Head(ctx context.Context) (int64, error) { return s.table.Refresh(ctx) }
+
+// TableID returns the identity of the table, which a reader's positions belong to; "" when there is
+// no table.
+func (s *Stream[E]) TableID(ctx context.Context) (string, error) {
+	if s.table.Seen() < 0 {
+		if _, err := s.table.Refresh(ctx); err != nil {
+			return "", err
+		}
+	}
+	var id string
+	s.table.Peek(func(st *delta.State) { id = st.MetaData.ID })
+	return id, nil
+}
+
+// Append commits events as version expected+1 and returns it. It makes two requests: the data file
+// under a fresh name, then the commit. A crash between them leaves an orphan file, which is
+// harmless. The events are sealed (event.Seal); RecordedAt, Producer and BatchID are set on copies.
+//
+// ErrConflict: somebody else committed first; the caller must catch up and decide again. A
+// compaction in between is no news, and the same file is committed behind it. After an error that
+// says "outcome unknown" the events may be there: catch up before deciding again. expected -1 makes
+// the table first.
+func (s *Stream[E]) Append(ctx context.Context, expected int64, events []E) (int64, error) {
+	version, _, err := s.appendBatch(ctx, expected, events)
+	return version, err
+}
+
+// appendBatch is Append; it also returns the events as they were written.
+func (s *Stream[E]) appendBatch(ctx context.Context, expected int64, events []E) (int64, []E, error) {
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	err := s.ready(ctx, &expected, events)
+	var version int64
+	var batch []E
+	if err == nil {
+		version, batch, err = s.write(ctx, expected, events)
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("append %d events to %s after version %d: %w", len(events), s.Name(), expected, err)
+	}
+	s.wake()
+	return version, batch, nil
+}
+
+// ready refuses what must not be appended, and makes the table when expected says there is none.
+func (s *Stream[E]) ready(ctx context.Context, expected *int64, events []E) error {
+	if s.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	if len(events) == 0 || len(events) > MaxBatchEvents {
+		return fmt.Errorf("a batch has 1 to %d events", MaxBatchEvents)
+	}
+	for i := range events {
+		if err := event.Check(&events[i]); err != nil {
+			return err
+		}
+	}
+	if err := s.probe(ctx); err != nil {
+		return err
+	}
+	if *expected < 0 {
+		if err := s.create(ctx); err != nil {
+			return err
+		}
+		*expected = 0
+	}
+	if s.table.Seen() < *expected {
+		if _, err := s.table.Refresh(ctx); err != nil {
+			return err
+		}
+	}
+	if seen := s.table.Seen(); seen != *expected {
+		return fmt.Errorf("%w: the newest version is %d", ErrConflict, seen)
+	}
+	return nil
+}
+
+// write puts the data file and commits it, again and again while only compactions are in the way.
+func (s *Stream[E]) write(ctx context.Context, expected int64, events []E) (int64, []E, error) {
+	started := s.opts.Now()
+	txn := newTxnID()
+	batch, newest, err := s.stamp(events, txn, started)
+	if err != nil {
+		return 0, nil, err
+	}
+	data, err := encode(batch)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(data) > MaxBatchBytes {
+		return 0, nil, fmt.Errorf("the batch is %d bytes, over the limit of %d: append fewer events at a time", len(data), MaxBatchBytes)
+	}
+	name := txn + ".parquet"
+	info, err := s.store.Put(ctx, s.Name()+"/"+name, data, objects.Always())
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := s.checkClock(info); err != nil {
+		return 0, nil, err
+	}
+	sum := sha256.Sum256(data)
+	add := &delta.Add{Path: name, PartitionValues: map[string]string{}, Size: int64(len(data)), DataChange: true, Stats: stats(batch),
+		Tags: map[string]string{tagSHA256: hex.EncodeToString(sum[:]), tagNewest: strconv.FormatInt(newest.RecordedAt.UnixMicro(), 10), tagNewestID: newest.EventID}}
+	for version := expected + 1; ; version++ {
+		if s.opts.Now().Sub(started) > maxFileAge {
+			return 0, nil, fmt.Errorf("%w: gave up on a data file that is over %s old", ErrConflict, maxFileAge)
+		}
+		actions, err := s.actions(add, txn)
+		if err != nil {
+			return 0, nil, err
+		}
+		err = s.table.Commit(ctx, version, actions)
+		if err == nil {
+			return version, batch, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return 0, nil, err
+		}
+		if there, readErr := s.table.Read(ctx, version); readErr != nil || changesData(there) {
+			return 0, nil, err
+		}
+	}
+}
+
+// actions returns what a commit of the data file says, at the table's newest state.
+func (s *Stream[E]) actions(add *delta.Add, txn string) ([]delta.Action, error) {
+	now := s.opts.Now().UnixMilli()
+	var actions []delta.Action
+	var err error
+	s.table.Peek(func(st *delta.State) {
+		if err = st.Writable(); err != nil {
+			return
+		}
+		var schema string
+		var changed bool
+		if schema, changed, err = mergeSchema(st.MetaData.SchemaString, schemaString[E]()); err != nil {
+			return
+		}
+		if changed {
+			meta := st.MetaData
+			meta.SchemaString = schema
+			actions = append(actions, delta.Action{MetaData: &meta})
+		}
+		add.ModificationTime = max(now, st.Modified+1)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(actions, delta.Action{CommitInfo: s.commitInfo("WRITE", txn, now)}, delta.Action{Add: add}), nil
+}
+
+func (s *Stream[E]) commitInfo(operation, txn string, now int64) *delta.CommitInfo {
+	params := map[string]string{}
+	if operation == "WRITE" {
+		params["mode"] = "Append"
+	}
+	return &delta.CommitInfo{Timestamp: now, Operation: operation, OperationParameters: params,
+		IsBlindAppend: true, EngineInfo: s.opts.Producer, TxnID: txn}
+}
+
+// stamp copies the events and sets what the commit decides. RecordedAt is the later of now and one
+// microsecond after the newest in the table, and grows within the batch: the order of commits, not
+// the clocks of two machines, says which of two facts is newer.
+func (s *Stream[E]) stamp(events []E, txn string, now time.Time) ([]E, *event.Envelope, error) {
+	var newest time.Time
+	var newestID string
+	s.table.Peek(func(st *delta.State) {
+		us, ok := st.TagMax[tagNewest]
+		if !ok {
+			return
+		}
+		newest = time.UnixMicro(us).UTC()
+		if newest.Sub(now) <= MaxClockSkew {
+			return
+		}
+		for _, add := range st.Files {
+			if add.Tags[tagNewest] == strconv.FormatInt(us, 10) {
+				newestID = add.Tags[tagNewestID]
+			}
+		}
+	})
+	if newest.Sub(now) > MaxClockSkew {
+		return nil, nil, fmt.Errorf("%w: event %s was recorded at %s, %s ahead of this machine's clock: set the clocks right", ErrClock,
+			newestID, newest.Format(time.RFC3339), newest.Sub(now).Round(time.Second))
+	}
+	at := now.UTC().Truncate(time.Microsecond)
+	if next := newest.Add(time.Microsecond); at.Before(next) {
+		at = next
+	}
+	batch := make([]E, len(events))
+	copy(batch, events)
+	for i := range batch {
+		v := event.EnvelopeOf(&batch[i])
+		v.RecordedAt, v.Producer, v.BatchID = at.Add(time.Duration(i)*time.Microsecond), s.opts.Producer, txn
+	}
+	return batch, event.EnvelopeOf(&batch[len(batch)-1]), nil
+}
+
+func (s *Stream[E]) checkClock(info objects.Info) error {
+	if info.Clock.IsZero() {
+		return nil
+	}
+	if skew := s.opts.Now().Sub(info.Clock); skew.Abs() > MaxClockSkew {
+		return fmt.Errorf("%w: this machine's clock is %s off the store's: set it right", ErrClock, skew.Round(time.Second))
+	}
+	return nil
+}
+
+// create makes the table, unless somebody else has.
+func (s *Stream[E]) create(ctx context.Context) error {
+	now := s.opts.Now().UnixMilli()
+	actions := []delta.Action{
+		{CommitInfo: s.commitInfo("CREATE TABLE", newTxnID(), now)},
+		{Protocol: &delta.Protocol{MinReaderVersion: delta.ReaderVersion, MinWriterVersion: delta.WriterVersion}},
+		{MetaData: &delta.MetaData{ID: newUUID(), Name: s.Name(), Format: delta.Format{Provider: "parquet", Options: map[string]string{}},
+			SchemaString: schemaString[E](), PartitionColumns: []string{}, CreatedTime: now,
+			Configuration: map[string]string{
+				"delta.appendOnly":                   "true",
+				"delta.enableExpiredLogCleanup":      "false",
+				"delta.logRetentionDuration":         "interval 36500 days",
+				"delta.deletedFileRetentionDuration": "interval 30 days",
+			}}},
+	}
+	if err := s.table.Commit(ctx, 0, actions); err != nil && !errors.Is(err, ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+// probe refuses a store that does not honour If-None-Match: on a key that exists, a conditional put
+// must be refused. It is asked once per process.
+func (s *Stream[E]) probe(ctx context.Context) error {
+	if s.probed {
+		return nil
+	}
+	key := s.Name() + "/_probe"
+	for range 2 {
+		_, err := s.store.Put(ctx, key, []byte("conditional puts must be refused here\n"), objects.IfAbsent())
+		if errors.Is(err, objects.ErrPrecondition) {
+			s.probed = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: it ignores If-None-Match, so two writers could overwrite each other: use S3, R2, Tigris, versitygw or a folder", ErrStore)
+}
+
+func changesData(actions []delta.Action) bool {
+	for _, a := range actions {
+		if a.Add != nil && a.Add.DataChange || a.Remove != nil && a.Remove.DataChange {
+			return true
+		}
+	}
+	return false
+}
+
+func newTxnID() string {
+	b := make([]byte, 16)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+func newUUID() string {
+	h := newTxnID()
+	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-8" + h[17:20] + "-" + h[20:]
+}

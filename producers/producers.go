@@ -1,0 +1,86 @@
+// Package producers is the loop that harvester, analyzer and pricer share. Each of them is a Step:
+// catch up with the lake, decide from what it says, append what is missing. A step that ended
+// leaves nothing half done, and one that was killed is simply taken again, because all state is in
+// the lake. Run repeats a step by schedule, or when the lake has news, until it is told to stop.
+package producers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// Progress is told how far long work has come: done of total units of a stage, total 0 when it is
+// not known. It may be nil and is safe for concurrent use.
+type Progress func(stage string, done, total int)
+
+// Report calls p unless it is nil.
+func (p Progress) Report(stage string, done, total int) {
+	if p != nil {
+		p(stage, done, total)
+	}
+}
+
+// Loop says what Run repeats and when.
+type Loop struct {
+	Name string
+	// Step does all there is to do now and returns how many events it appended.
+	Step func(ctx context.Context) (appended int, err error)
+	// Once runs one step and returns its error.
+	Once bool
+	// Every is the pause between steps; a random tenth of it is added. After an error the pause
+	// doubles from one second up to Every.
+	Every time.Duration
+	// Wait, if set, returns nil as soon as the lake has news for this producer: the pause then
+	// ends early. It must return when ctx ends.
+	Wait func(ctx context.Context) error
+	Log  *slog.Logger
+}
+
+// Run repeats the step until ctx ends, which is a clean stop and no error. With Once it returns
+// the step's own error.
+func Run(ctx context.Context, l Loop) error {
+	backoff := time.Second
+	for {
+		n, err := l.Step(ctx)
+		if l.Once {
+			if err != nil {
+				return fmt.Errorf("run %s: %w", l.Name, err)
+			}
+			return nil
+		}
+		pause := l.Every + time.Duration(rand.Int64N(int64(l.Every)/10+1))
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			l.Log.Error("step failed", "producer", l.Name, "retry_in", backoff.String(), "error", err)
+			pause, backoff = backoff, min(backoff*2, max(l.Every, time.Second))
+		default:
+			backoff = time.Second
+			if n > 0 {
+				l.Log.Info("step done", "producer", l.Name, "appended", n)
+			}
+		}
+		if l.pause(ctx, pause, err == nil); ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// pause waits for d, or for news when wake is true, or for the end of ctx.
+func (l Loop) pause(ctx context.Context, d time.Duration, wake bool) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	if l.Wait == nil || !wake {
+		<-ctx.Done()
+		return
+	}
+	if err := l.Wait(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		l.Log.Warn("wait for news failed", "producer", l.Name, "error", err)
+		<-ctx.Done()
+	}
+}
