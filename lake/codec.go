@@ -2,9 +2,11 @@ package lake
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -43,16 +45,16 @@ func decode[E event.Event](data []byte) (events []E, err error) {
 	}
 	r := parquet.NewGenericReader[E](file)
 	defer r.Close()
+	// The footer's row count is a claim: room is made as rows really come.
+	const chunk = 4096
 	n := file.NumRows()
-	if n < 0 || n > int64(len(data))*1000 {
-		return nil, fmt.Errorf("decode %s: footer claims %d rows in %d bytes", event.StreamOf[E](), n, len(data))
-	}
-	events = make([]E, n)
-	for read := 0; read < len(events); {
-		k, err := r.Read(events[read:])
-		read += k
-		if err != nil && read < len(events) {
-			return nil, fmt.Errorf("decode %s: row %d of %d: %w", event.StreamOf[E](), read, n, err)
+	events = make([]E, 0, min(max(n, 0), chunk))
+	for int64(len(events)) < n {
+		buf := make([]E, min(n-int64(len(events)), chunk))
+		k, err := r.Read(buf)
+		events = append(events, buf[:k]...)
+		if int64(len(events)) < n && (err != nil || k == 0) {
+			return nil, fmt.Errorf("decode %s: row %d of %d: %w", event.StreamOf[E](), len(events), n, cmp.Or(err, io.ErrUnexpectedEOF))
 		}
 	}
 	return events, nil

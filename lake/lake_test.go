@@ -1,7 +1,6 @@
 package lake
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -71,5 +70,4 @@ func TestRecordReadSnapshot(t *testing.T) {
 	if err != nil || !v.OK() || v.Rows != 12 || v.Version != 3 {
 		t.Fatalf("verify: %+v, %v", v, err)
 	}
-	fmt.Println(v)
 }

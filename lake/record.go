@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"shitpost-alpha/lake/event"
@@ -88,14 +89,18 @@ func (r *Recorder[E]) appendNew(ctx context.Context, drafts []E) (appended int, 
 		}
 		appended += n
 		events = events[n:]
-		if version == max(r.follow.next, 1) { // version 0 made the table
+		if version == max(r.follow.next, 1) && !hasRetraction(batch) { // version 0 made the table
 			r.follow.apply(batch)
 			r.follow.next = version + 1
-		} else if err := r.CatchUp(ctx); err != nil { // a compaction came between
+		} else if err := r.CatchUp(ctx); err != nil { // reads it back, with what came between
 			return appended, fmt.Errorf("after version %d: %w", version, err)
 		}
 	}
 	return appended, nil
+}
+
+func hasRetraction[E event.Event](events []E) bool {
+	return slices.ContainsFunc(events, func(e E) bool { return event.EnvelopeOf(&e).Kind == event.Retracted })
 }
 
 func batchLen[E event.Event](events []E) int {
