@@ -134,6 +134,18 @@ func New(store objects.Store, canonical string, o Options) *Lake {
 	}
 }
 
+// As returns the same lake for another producer of this process. What one appends wakes the others
+// at once.
+func (l *Lake) As(producer string) *Lake {
+	return &Lake{
+		URL:         l.URL,
+		Posts:       &Stream[event.Post]{l.Posts.shared, producer},
+		Predictions: &Stream[event.Prediction]{l.Predictions.shared, producer},
+		Prices:      &Stream[event.Price]{l.Prices.shared, producer},
+		store:       l.store,
+	}
+}
+
 // Names returns the names of the streams.
 func Names() []string { return []string{event.Posts, event.Predictions, event.Prices} }
 

@@ -69,13 +69,13 @@ func (s *Stream[E]) Wait(ctx context.Context, version int64) error {
 	}
 }
 
-func (s *Stream[E]) newsChannel() <-chan struct{} {
+func (s *shared) newsChannel() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.news
 }
 
-func (s *Stream[E]) wake() {
+func (s *shared) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.news)

@@ -36,6 +36,12 @@ const (
 
 // Stream is one table of events. It is safe for concurrent use.
 type Stream[E event.Event] struct {
+	*shared
+	producer string
+}
+
+// shared is what all Streams of one process on one table have in common, whoever produces.
+type shared struct {
 	table *delta.Table
 	store objects.Store
 	opts  Options
@@ -48,7 +54,7 @@ type Stream[E event.Event] struct {
 }
 
 func newStream[E event.Event](store objects.Store, o Options) *Stream[E] {
-	return &Stream[E]{table: delta.NewTable(store, event.StreamOf[E]()), store: store, opts: o, news: make(chan struct{})}
+	return &Stream[E]{&shared{table: delta.NewTable(store, event.StreamOf[E]()), store: store, opts: o, news: make(chan struct{})}, o.Producer}
 }
 
 // Commit is one version of a stream.
@@ -222,7 +228,7 @@ func (s *Stream[E]) commitInfo(operation, txn string, now int64) *delta.CommitIn
 		params["mode"] = "Append"
 	}
 	return &delta.CommitInfo{Timestamp: now, Operation: operation, OperationParameters: params,
-		IsBlindAppend: true, EngineInfo: s.opts.Producer, TxnID: txn}
+		IsBlindAppend: true, EngineInfo: s.producer, TxnID: txn}
 }
 
 // stamp copies the events and sets what the commit decides. RecordedAt is the later of now and one
@@ -258,7 +264,7 @@ func (s *Stream[E]) stamp(events []E, txn string, now time.Time) ([]E, *event.En
 	copy(batch, events)
 	for i := range batch {
 		v := event.EnvelopeOf(&batch[i])
-		v.RecordedAt, v.Producer, v.BatchID = at.Add(time.Duration(i)*time.Microsecond), s.opts.Producer, txn
+		v.RecordedAt, v.Producer, v.BatchID = at.Add(time.Duration(i)*time.Microsecond), s.producer, txn
 	}
 	return batch, event.EnvelopeOf(&batch[len(batch)-1]), nil
 }

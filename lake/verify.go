@@ -71,7 +71,7 @@ func (s *Stream[E]) Verify(ctx context.Context, progress func(done, total int)) 
 	v := Verification{Stat: Stat{Stream: s.Name(), Version: -1}, Kinds: map[event.Kind]int64{}, Orphans: []string{}, Problems: []string{}}
 	fail := func(err error) (Verification, error) { return v, fmt.Errorf("verify %s: %w", s.Name(), err) }
 	// A table of its own: what this process already folded must not hide what the log says now.
-	fresh := &Stream[E]{table: delta.NewTable(s.store, s.Name()), store: s.store, opts: s.opts}
+	fresh := newStream[E](s.store, s.opts)
 	snap, err := fresh.Snapshot(ctx, -1)
 	if err != nil {
 		if ctx.Err() != nil {

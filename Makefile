@@ -1,0 +1,86 @@
+# Everything is a target here; `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VERSITYGW_VERSION := v1.8.0
+TOOLS := .cache/bin
+LDFLAGS := -s -w
+STATIC := harvester analyzer pricer projector lake dashboards
+# lakesql links DuckDB, so it alone needs a C compiler.
+CGO := lakesql
+
+# Files for the demo, e.g. make demo POSTS=posts.csv PRICES="prices.csv more/". Empty: the simulator.
+POSTS ?=
+PRICES ?=
+DEMO_DIR ?= data/demo
+DEMO_FLAGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: $(addprefix build-,$(STATIC)) build-alpha $(addprefix build-,$(CGO)) ## Build all binaries into bin/
+
+.PHONY: build-alpha
+build-alpha:
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/alpha .
+
+.PHONY: $(addprefix build-,$(STATIC))
+$(addprefix build-,$(STATIC)): build-%:
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$* ./$(wildcard */cmd/$*)
+
+.PHONY: $(addprefix build-,$(CGO))
+$(addprefix build-,$(CGO)): build-%:
+	@mkdir -p bin
+	CGO_ENABLED=1 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$* ./$(wildcard */cmd/$*)
+
+.PHONY: demo
+demo: build-alpha build-lake build-projector ## Run everything once and print what came out (POSTS=… PRICES=… for real files)
+	bin/alpha demo --dir $(DEMO_DIR) $(foreach f,$(POSTS),--posts $(f)) $(foreach f,$(PRICES),--prices $(f)) $(DEMO_FLAGS)
+
+.PHONY: tools
+tools: $(TOOLS)/versitygw ## Install what the tests need besides Go and a C compiler (an S3 server)
+
+$(TOOLS)/versitygw:
+	@mkdir -p $(TOOLS)
+	GOBIN=$(abspath $(TOOLS)) go install -ldflags '$(LDFLAGS)' github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+
+.PHONY: test
+test: tools ## Run the tests (real Postgres and S3; lake and projectors with the race detector)
+	go vet ./...
+	go test -race -timeout 9m ./lake/... ./projectors/...
+	go test -timeout 9m $$(go list ./... | grep -v -e '^shitpost-alpha/lake' -e '^shitpost-alpha/projectors')
+
+.PHONY: test-full
+test-full: fuzz ## Run what is heavy besides: fuzzing, the binaries as processes under restarts
+	go test -timeout 30m -run TestHeavy -heavy .
+
+FUZZTIME ?= 10s
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZTIME each
+	@for pkg in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "fuzz $$pkg $$f"; \
+	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; \
+	  done; \
+	done
+
+.PHONY: bench
+bench: tools ## Measure, as JSON lines (name, value, unit, ratio)
+	@go test -run '^TestBench$$' -bench-lines -timeout 20m . | grep '^{'
+
+.PHONY: check
+check: ## Look for what a review would: formatting, vet, module files
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go mod verify
+	@cp go.mod .go.mod.before && cp go.sum .go.sum.before; go mod tidy; \
+	  if cmp -s go.mod .go.mod.before && cmp -s go.sum .go.sum.before; then rm -f .go.*.before; \
+	  else mv .go.mod.before go.mod; mv .go.sum.before go.sum; echo "go mod tidy would change go.mod or go.sum"; exit 1; fi
+
+.PHONY: clean
+clean: ## Remove what was built and the demo's data; keeps the tools
+	rm -rf bin build data/demo
