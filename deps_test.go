@@ -44,11 +44,11 @@ func TestPackagesMeetWhereTheyMay(t *testing.T) {
 		"./readmodel/...":  {us + "lake", us + "producers", us + "projectors", us + "dashboards"},
 		"./dashboards/...": {us + "producers", us + "projectors"},
 	} {
-		for _, pkg := range list(t, "{{if not .ForTest}}{{.ImportPath}}{{end}}", pattern) {
+		for _, pkg := range goList(t, "{{if not .ForTest}}{{.ImportPath}}{{end}}", pattern) {
 			if strings.Contains(pkg, "/cmd/") {
 				continue // mains wire across folders
 			}
-			for _, imp := range list(t, `{{join .Imports "\n"}}`, pkg) {
+			for _, imp := range goList(t, `{{join .Imports "\n"}}`, pkg) {
 				for _, b := range banned {
 					if strings.HasPrefix(imp, b) {
 						t.Errorf("%s imports %s", pkg, imp)
@@ -58,7 +58,7 @@ func TestPackagesMeetWhereTheyMay(t *testing.T) {
 		}
 	}
 	for _, pkg := range []string{"./lake/event", "./readmodel"} {
-		for _, dep := range list(t, "{{if not .Standard}}{{.ImportPath}}{{end}}", "-deps", pkg) {
+		for _, dep := range goList(t, "{{if not .Standard}}{{.ImportPath}}{{end}}", "-deps", pkg) {
 			if !strings.HasSuffix(pkg, strings.TrimPrefix(dep, "shitpost-alpha")) {
 				t.Errorf("%s needs %s, which is not in the standard library", pkg, dep)
 			}
@@ -66,9 +66,9 @@ func TestPackagesMeetWhereTheyMay(t *testing.T) {
 	}
 }
 
-func deps(t *testing.T, pkg string) []string { return list(t, "{{.ImportPath}}", "-deps", pkg) }
+func deps(t *testing.T, pkg string) []string { return goList(t, "{{.ImportPath}}", "-deps", pkg) }
 
-func list(t *testing.T, format string, args ...string) []string {
+func goList(t *testing.T, format string, args ...string) []string {
 	t.Helper()
 	out, err := exec.Command("go", append([]string{"list", "-f", format}, args...)...).Output()
 	if err != nil {

@@ -1,0 +1,45 @@
+// Command alpha is Shitpost Alpha in one process: harvester, analyzer, pricer and projector as they
+// are in the separate binaries, on one lake. It only wires; what they do is in their packages.
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/alecthomas/kong"
+
+	"shitpost-alpha/lake/cli"
+)
+
+const description = `Shitpost Alpha in one process.
+
+It records Donald Trump's posts in an event lake, predicts which assets each of them moves, records
+prices, scores every prediction after 1, 3, 7 and 30 sessions, and projects it all into Postgres.
+
+Examples:
+  alpha demo                                          made-up posts and prices, a Postgres of its own
+  alpha demo --posts posts.csv --prices prices/       the same on files
+  alpha demo --dir data/demo --keep-running           and stay up to look at it
+  alpha demo --lake s3://bucket/lake --json           lake in a bucket, the summary as one object`
+
+type grammar struct {
+	Version kong.VersionFlag `help:"Print the version."`
+	Demo    demoCmd          `cmd:"" help:"Harvest, analyse, price and project once, then print what came out."`
+}
+
+func main() { cli.Main("alpha", run) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var g grammar
+	kctx, done, err := cli.Parse(&g, "alpha", description, args, stdout, stderr)
+	if err != nil || done {
+		return err
+	}
+	return kctx.Run(&process{ctx: ctx, stdout: stdout, stderr: stderr})
+}
+
+// process is what a command gets of the process that it runs in.
+type process struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+}
