@@ -73,7 +73,7 @@ func TestRealFiles(t *testing.T) {
 		{"posts", "cnn_shape_html_2025-10-25_31.csv", counts{posts: 140, ids: 140, noText: 22, media: 43, reposts: 13, html: 140}},
 		{"posts", "cnn_shape_html_2025-10-25_31.backfill.jsonl", counts{posts: 140, ids: 140, noText: 22, media: 43, reposts: 13, html: 140}},
 		{"posts", "with_cards_2025-06-22_2025-07-01.json", counts{posts: 211, ids: 211, noText: 49, media: 97, reposts: 4, html: 8}},
-		{"posts", "market_hours_et_2025-01_2025-10.csv", counts{posts: 1255, ids: 1255}},
+		{"posts", "market_hours_et_2025-01_2025-10.csv", counts{posts: 1255, ids: 1255, reposts: 32}},
 		{"wire/truthsocial", "statuses_array_2026-04-22.json", counts{posts: 5, ids: 5, media: 1, html: 5}},
 		{"wire/truthsocial", "status_108742189401812078.json", counts{posts: 1, ids: 1, html: 1}},
 		{"wire/truthsocial", "status_109867113754520597.json", counts{posts: 1, ids: 1, reposts: 1, html: 1}},

@@ -16,6 +16,9 @@ import (
 // markup is a tag that posts are made of, whole or cut off at the end, or a character entity.
 var markup = regexp.MustCompile(`(?i)</?(?:p|br|a|span|div|b|i|u|em|strong|ul|ol|li|blockquote)(?:[\s/>]|$)|&(?:amp|lt|gt|quot|apos|nbsp|#\d{1,7}|#x[0-9a-f]{1,6});`)
 
+// beheaded is the inside of a tag at the very start.
+var beheaded = regexp.MustCompile(`^(?:a href|span class)="[^"<>]*"[^<>]*>`)
+
 // IsHTML reports whether s holds markup. Sources say "text" and "content" of plain text and HTML
 // alike, so that the column's name tells nothing; a lone "<" or "&" is no markup.
 func IsHTML(s string) bool { return markup.MatchString(s) }
@@ -24,8 +27,11 @@ func IsHTML(s string) bool { return markup.MatchString(s) }
 // of a block become line breaks, entities are decoded, white space around it all is trimmed. The
 // parts of a link that a browser hides belong to its address and are kept. A link or mention that
 // the source glued to a word is set apart by a space. Damaged or cut markup is no error: the text
-// before it is kept.
+// before it is kept; an opening tag whose first "<" was stripped by whoever exported it is a tag still.
 func FromHTML(s string) string {
+	if beheaded.MatchString(s) {
+		s = "<" + s
+	}
 	z := html.NewTokenizer(strings.NewReader(s))
 	var w writer
 	for {

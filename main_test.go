@@ -1,0 +1,10 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"shitpost-alpha/readmodel/readmodeltest"
+)
+
+func TestMain(m *testing.M) { os.Exit(readmodeltest.Main(m)) }

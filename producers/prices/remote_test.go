@@ -1,0 +1,272 @@
+package prices_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"shitpost-alpha/lake/event"
+	"shitpost-alpha/producers/prices"
+	"shitpost-alpha/producers/prices/format"
+)
+
+// year is how many sessions there are from 2024-04-28, 400 days before 2025-06-02, to 2025-06-10.
+const year = 280
+
+// remote is a source over a network, as a script: every bar closes at 100, brought onto the basis of
+// the splits so far, but for the sessions that it does not have.
+type remote struct {
+	name   string
+	now    func() time.Time
+	lacks  func(symbol string, d event.Date) bool
+	splits []format.Split
+	fails  func(symbol string) error
+	asked  []string // "symbol from to"
+}
+
+func (r *remote) Name() string      { return r.name }
+func (r *remote) Origins() []string { return []string{r.name} }
+func (r *remote) Local() bool       { return false }
+
+func (r *remote) Bars(_ context.Context, symbol string, from, to event.Date) ([]event.Price, error) {
+	r.asked = append(r.asked, fmt.Sprintf("%s %s %s", symbol, from, to))
+	if r.fails != nil {
+		if err := r.fails(symbol); err != nil {
+			return nil, err
+		}
+	}
+	through, _ := calendar.LastFinal(symbol, r.now())
+	fetch := prices.Fetch{Calendar: calendar, Symbol: symbol, Source: r.name, Adjustment: event.AdjustedSplit, Through: through, ID: r.name + through.String(), At: r.now()}
+	var out []event.Price
+	for _, s := range calendar.Sessions() {
+		if s.Date < from || s.Date > to || !fetch.Final(s.Date) || r.lacks != nil && r.lacks(symbol, s.Date) {
+			continue
+		}
+		price := 100.0
+		for _, split := range r.splits {
+			if split.Symbol == symbol && split.Date > s.Date && split.Date <= through {
+				price /= split.Ratio
+			}
+		}
+		out = append(out, fetch.Bar(format.Bar{Date: s.Date, Open: price, High: price, Low: price, Close: price, Volume: 1, AdjClose: math.NaN()}))
+	}
+	for _, split := range r.splits {
+		if split.Symbol == symbol && split.Date >= from && split.Date <= to && fetch.Effective(split.Date) {
+			out = append(out, fetch.Split(split))
+		}
+	}
+	return out, nil
+}
+
+// wants compares what was asked since the last look.
+func (r *remote) wants(t *testing.T, asked ...string) {
+	t.Helper()
+	if !slices.Equal(r.asked, asked) {
+		t.Errorf("%s was asked %v, want %v", r.name, r.asked, asked)
+	}
+	r.asked = nil
+}
+
+// TestRemoteGaps: a source over a network is asked for what the lake lacks, with a week's overlap;
+// by another process too.
+func TestRemoteGaps(t *testing.T) {
+	b := newBench(t, "2025-06-10T21:00:00Z")
+	r := &remote{name: "yahoo", now: b.clock}
+	b.predict("2025-06-02T14:00:00Z", "SPY")
+	p := b.pricer(r)
+	if n, err := p.Step(context.Background()); err != nil || n != year {
+		t.Fatalf("%d, %v", n, err)
+	}
+	r.wants(t, "SPY 2024-04-29 2025-06-10")
+	b.step(p, 0)
+	r.wants(t)
+	b.set("2025-06-11T21:00:00Z")
+	b.step(b.pricer(r), 1)
+	r.wants(t, "SPY 2025-06-04 2025-06-11")
+	b.step(p, 0) // finds the other's
+	r.wants(t)
+	b.predict("2025-05-02T14:00:00Z", "SPY") // an older post: earlier bars
+	if n, err := p.Step(context.Background()); err != nil || n == 0 {
+		t.Fatalf("%d, %v", n, err)
+	}
+	r.wants(t, "SPY 2024-03-28 2024-04-26")
+}
+
+// TestRemoteLate: a session that is missing is asked for hourly, and once given up no more.
+func TestRemoteLate(t *testing.T) {
+	b := newBench(t, "2025-07-21T21:00:00Z")
+	last := day(t, "2025-07-11")
+	r := &remote{name: "yahoo", now: b.clock, lacks: func(symbol string, d event.Date) bool { return symbol == "GONE" && d > last }}
+	b.predict("2025-06-02T14:00:00Z", "GONE") // 30 sessions: to 2025-07-16
+	p := b.pricer(r)
+	if _, err := p.Step(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r.wants(t, "GONE 2024-04-29 2025-07-16", "SPY 2024-04-29 2025-07-21")
+	b.now = b.now.Add(prices.AskPause - time.Second)
+	b.step(p, 0)
+	r.wants(t)
+	b.now = b.now.Add(time.Second)
+	b.step(p, 0)
+	r.wants(t, "GONE 2025-07-05 2025-07-16")
+	b.set("2025-07-26T20:21:00Z") // ten days after the 16th was final
+	b.step(p, 4)
+	r.wants(t, "SPY 2025-07-15 2025-07-25")
+	b.step(p, 0)
+	r.wants(t)
+}
+
+// TestSplit: the answer that tells of a split has everything asked for again in the same step, and
+// split and bars are recorded together.
+func TestSplit(t *testing.T) {
+	b := newBench(t, "2025-06-10T21:00:00Z")
+	r := &remote{name: "yahoo", now: b.clock}
+	b.predict("2025-06-02T14:00:00Z", "A")
+	p := b.pricer(r)
+	if _, err := p.Step(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r.splits = []format.Split{{Symbol: "A", Date: day(t, "2025-06-11"), Ratio: 4}}
+	r.asked = nil
+	b.set("2025-06-11T21:00:00Z")
+	b.step(p, year+1+1+1) // A's bars again, its new bar, the split, SPY's new bar
+	r.wants(t, "A 2025-06-04 2025-06-11", "A 2024-04-28 2025-06-11", "SPY 2025-06-04 2025-06-11")
+	newest := map[event.Date]event.Price{}
+	for _, e := range b.kind(event.BarRecorded) {
+		if old, ok := newest[e.SessionDate]; e.Symbol == "A" && (!ok || e.After(&old.Envelope)) {
+			newest[e.SessionDate] = e
+		}
+	}
+	for d, e := range newest {
+		if want := map[bool]float64{true: 25, false: 100}[d < day(t, "2025-06-11")]; *e.Close != want || e.AdjustedThrough != day(t, "2025-06-11") {
+			t.Fatalf("%s closes at %v through %s, want %v", d, *e.Close, e.AdjustedThrough, want)
+		}
+	}
+	b.step(p, 0)
+	b.step(b.pricer(r), 0)
+	r.wants(t)
+}
+
+// TestSplitToldByAnother: a split in the lake that a source's bars do not include has all of them asked
+// for again, once.
+func TestSplitToldByAnother(t *testing.T) {
+	b := newBench(t, "2025-06-10T21:00:00Z")
+	r := &remote{name: "yahoo", now: b.clock}
+	b.predict("2025-06-02T14:00:00Z", "A")
+	p := b.pricer(r)
+	if _, err := p.Step(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r.asked = nil
+	fetch := prices.Fetch{Calendar: calendar, Symbol: "A", Source: "stooq", At: b.now}
+	b.append(fetch.Split(format.Split{Symbol: "A", Date: day(t, "2025-06-12"), Ratio: 4}))
+	b.step(p, 0) // not effective yet
+	r.wants(t)
+	b.set("2025-06-12T21:00:00Z")
+	b.step(p, 4) // two new bars each; the source, it turns out, does not adjust for it
+	r.wants(t, "A 2024-04-28 2025-06-12", "SPY 2025-06-04 2025-06-12")
+	b.step(p, 0)
+	r.wants(t)
+}
+
+// TestFailure: an outage costs its own answer, is an error, and never makes a symbol unknown.
+func TestFailure(t *testing.T) {
+	b := newBench(t, "2025-06-10T21:00:00Z")
+	down := errors.New("502")
+	r := &remote{name: "yahoo", now: b.clock, fails: func(symbol string) error {
+		return map[string]error{"A": down, "B": prices.ErrUnknown}[symbol]
+	}}
+	b.predict("2025-06-02T14:00:00Z", "A", "B", "C")
+	p := b.pricer(r)
+	n, err := p.Step(context.Background())
+	if !errors.Is(err, down) || n == 0 || p.Report().Failed != 1 {
+		t.Fatalf("%d, %v, %+v", n, err, p.Report())
+	}
+	r.wants(t, "A 2024-04-29 2025-06-10", "B 2024-04-29 2025-06-10", "C 2024-04-29 2025-06-10", "SPY 2024-04-29 2025-06-10")
+	if u := b.kind(event.SymbolUnknown); len(u) != 1 || u[0].Symbol != "B" {
+		t.Errorf("unknown: %v", u)
+	}
+	r.fails = nil
+	b.step(p, year)
+	r.wants(t, "A 2024-04-29 2025-06-10")
+}
+
+// TestUnavailable: a source that answers nobody is asked once in a step; the next one stands in.
+func TestUnavailable(t *testing.T) {
+	b := newBench(t, "2025-06-10T21:00:00Z")
+	limited := fmt.Errorf("%w: 429", prices.ErrUnavailable)
+	yahoo := &remote{name: "yahoo", now: b.clock, fails: func(string) error { return limited }}
+	stooq := &remote{name: "stooq", now: b.clock, fails: func(symbol string) error {
+		if symbol == "B" {
+			return prices.ErrUnknown
+		}
+		return nil
+	}}
+	b.predict("2025-06-02T14:00:00Z", "A", "B")
+	p := b.pricer(yahoo, stooq)
+	n, err := p.Step(context.Background())
+	if !errors.Is(err, prices.ErrUnavailable) || n != 2*year || len(b.kind(event.SymbolUnknown)) != 0 {
+		t.Fatalf("%d, %v, %d unknown", n, err, len(b.kind(event.SymbolUnknown)))
+	}
+	yahoo.wants(t, "A 2024-04-29 2025-06-10")
+	stooq.wants(t, "A 2024-04-29 2025-06-10", "B 2024-04-29 2025-06-10", "SPY 2024-04-29 2025-06-10")
+	yahoo.fails = func(symbol string) error {
+		if symbol == "B" {
+			return prices.ErrUnknown
+		}
+		return nil
+	}
+	b.step(p, 2*year+1) // yahoo's bars, and now both say that there is no B
+	stooq.wants(t)
+	if u := b.kind(event.SymbolUnknown); len(u) != 1 || !slices.Equal(u[0].AskedSources, []string{"stooq", "yahoo"}) {
+		t.Errorf("unknown: %+v", u)
+	}
+	third := &remote{name: "third", now: b.clock}
+	b.step(b.pricer(yahoo, third, stooq), year) // asked again, for third was not asked
+	third.wants(t, "B 2024-04-29 2025-06-10")
+}
+
+// TestPricedIsNotUnknown: bars from elsewhere, an import say, end a symbol's being unknown.
+func TestPricedIsNotUnknown(t *testing.T) {
+	b := newBench(t, "2025-06-10T21:00:00Z")
+	r := &remote{name: "yahoo", now: b.clock, fails: func(symbol string) error { return map[string]error{"B": prices.ErrUnknown}[symbol] }}
+	b.predict("2025-06-02T14:00:00Z", "B")
+	b.step(b.pricer(r), year+1)
+	r.asked = nil
+	b.step(b.pricer(r), 0)
+	r.wants(t)
+	fetch := prices.Fetch{Calendar: calendar, Symbol: "B", Source: "legacy", Adjustment: event.AdjustedNone, ID: "import", At: b.now}
+	b.append(fetch.Bar(format.Bar{Date: day(t, "2025-06-03"), Open: 1, High: 1, Low: 1, Close: 1, Volume: 1, AdjClose: 1}))
+	b.step(b.pricer(r), 0)
+	r.wants(t, "B 2024-04-29 2025-06-10")
+}
+
+// append writes a draft past the pricers.
+func (b *bench) append(e event.Price) {
+	b.t.Helper()
+	event.Seal(&e, "")
+	head, err := b.lake.Prices.Head(context.Background())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.lake.Prices.Append(context.Background(), head, []event.Price{e}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// TestNextSource: a later source is asked only for symbols of which the one before lacks the newest session.
+func TestNextSource(t *testing.T) {
+	b := newBench(t, "2025-06-10T21:00:00Z")
+	yahoo := &remote{name: "yahoo", now: b.clock, lacks: func(symbol string, _ event.Date) bool { return symbol == "A" }}
+	stooq := &remote{name: "stooq", now: b.clock}
+	b.predict("2025-06-02T14:00:00Z", "A")
+	p := b.pricer(yahoo, stooq)
+	b.step(p, 2*year)
+	stooq.wants(t, "A 2024-04-29 2025-06-10")
+	b.step(p, 0)
+	stooq.wants(t)
+}
