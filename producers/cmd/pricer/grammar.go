@@ -52,8 +52,8 @@ func (g *grammar) Validate() error {
 	if sorted := slices.Sorted(slices.Values(g.Source)); len(slices.Compact(sorted)) != len(g.Source) {
 		errs = append(errs, errors.New("--source names a source twice"))
 	}
-	if g.Every < time.Second || g.Poll < time.Second {
-		errs = append(errs, errors.New("--every and --poll must be at least 1s"))
+	if g.Every <= 0 || g.Poll <= 0 {
+		errs = append(errs, errors.New("--every and --poll must be longer than 0"))
 	}
 	return errors.Join(errs...)
 }

@@ -100,7 +100,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"--source", "files"}, []string{"--path"}},
 		{[]string{"--source", "simulator", "--path", "x"}, []string{"--source files"}},
 		{[]string{"--source", "yahoo"}, []string{"files", "simulator"}},
-		{[]string{"--source", "simulator", "--source", "simulator", "--every", "0s"}, []string{"twice", "at least 1s"}},
+		{[]string{"--source", "simulator", "--source", "simulator", "--every", "0s"}, []string{"twice", "longer than 0"}},
 		{[]string{"--path", "gone"}, []string{"gone"}},
 		{[]string{"--lake", "ftp://x", "--once"}, []string{"ftp://x"}},
 	}
