@@ -24,6 +24,8 @@ func TestIsRepostAndOwnText(t *testing.T) {
 		{"RT: https://truthsocial.com/users/realDonaldTrump/statuses/113404826487996526\u200b", "", true, ""},
 		{"RT: https://truthsocial.com/users/realDonaldTrump/statuses/113404826487996526So true!", "", false, "So true!"},
 		{"RT: https://truthsocial.com/@x/113404826487996526 So true!", "", false, "So true!"},
+		{"RT: https://truthsocial.com/users/realDonaldTrump/statuses/1149880511076865938/7/2025 — a day", "", false, "8/7/2025 — a day"},
+		{"RT https://truthsocial.com/@x/113404826487996526 no colon: repeats", "", true, "RT https://truthsocial.com/@x/113404826487996526 no colon: repeats"},
 		{"", "1", true, ""},
 	} {
 		p := Post{Text: c.text, ReblogID: c.reblog}

@@ -143,8 +143,8 @@ func PublishedAt(postID string) (time.Time, error) {
 }
 
 // quotedURL is "RT: <status url>", the url often glued to the text that follows: it ends with the
-// digits of the status id.
-var quotedURL = regexp.MustCompile(`^RT:?\s*https?://\S*?/(\d{15,20})`)
+// digits of the status id, which has 18 from 2020 to 2100.
+var quotedURL = regexp.MustCompile(`^RT:\s*https?://\S*?/(\d{18})`)
 
 // IsRepost says whether the post only repeats another one: a reblog, "RT @…", "RT …", or
 // "RT: <url>" with nothing after the url. "RT: <url>text" is a quote, judged on its own text.
@@ -175,7 +175,7 @@ func trim(s string) string {
 // IsBlank reports white space in the wide sense: Unicode space, zero-width characters and BOM.
 func IsBlank(r rune) bool {
 	switch r {
-	case '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff', '\u180e':
+	case '\u200b', '\u200c', '\u200d', '\u200e', '\u200f', '\u2060', '\ufeff', '\u180e', '\u00ad':
 		return true
 	}
 	return unicode.IsSpace(r)
