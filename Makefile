@@ -58,6 +58,10 @@ test: tools ## Run the tests (real Postgres and S3; lake and projectors with the
 test-full: fuzz ## Run what is heavy besides: fuzzing, the binaries as processes under restarts
 	go test -timeout 30m -run TestHeavy -heavy .
 
+.PHONY: fakes
+fakes: ## Serve the fakes of all outside services, for development (FAKES_FLAGS="--faults 0.02")
+	go run ./producers/cmd/fakes $(FAKES_FLAGS)
+
 FUZZTIME ?= 10s
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZTIME each

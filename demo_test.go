@@ -2,18 +2,24 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"shitpost-alpha/dashboards"
+	"shitpost-alpha/dashboards/macro"
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/objects/s3/s3test"
 	"shitpost-alpha/projectors"
+	"shitpost-alpha/readmodel"
 	"shitpost-alpha/readmodel/readmodeltest"
 )
 
@@ -79,6 +85,7 @@ func TestDemoOnRealData(t *testing.T) {
 	checkBases(t, conn)
 	checkSplits(t, conn)
 	checkNothingToRepair(t, filepath.Join(dir, "lake"), databaseURL)
+	checkDashboards(t, databaseURL, s)
 
 	again := alphaDemo(t, args...)
 	if !reflect.DeepEqual(again.figures(), s.figures()) {
@@ -133,6 +140,58 @@ func checkNothingToRepair(t *testing.T, lakeURL, databaseURL string) {
 		if !c.OK() {
 			t.Errorf("projector verify: %v", c)
 		}
+	}
+}
+
+// checkDashboards runs every statement of every dashboard on the demo's read model, as Grafana would.
+func checkDashboards(t *testing.T, databaseURL string, s *Summary) {
+	t.Helper()
+	queries, err := dashboards.Queries()
+	if err != nil || len(queries) < 6 {
+		t.Fatalf("%d statements, %v", len(queries), err)
+	}
+	config, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	db, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	if _, err := db.Exec(t.Context(), "SET default_transaction_read_only = on; SET SESSION AUTHORIZATION "+readmodel.RoleGrafana); err != nil {
+		t.Fatal(err)
+	}
+	env := macro.Env{From: time.Date(2024, 11, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Interval: time.Hour,
+		Variables: map[string][]string{"horizon": {"7"}, "origin": {"live", "retrospective", "imported"}, "symbol": {"INTC"}}}
+	found := ""
+	for _, q := range queries {
+		sql, err := env.Expand(q.SQL)
+		if err != nil {
+			t.Errorf("%s: %v", q.Name, err)
+			continue
+		}
+		rows, err := db.Query(t.Context(), sql)
+		if err != nil {
+			t.Errorf("%s: %v", q.Name, err)
+			continue
+		}
+		n := 0
+		for rows.Next() {
+			values, err := rows.Values()
+			if err != nil {
+				t.Errorf("%s: %v", q.Name, err)
+			}
+			found += fmt.Sprintln(values...)
+			n++
+		}
+		if err := rows.Err(); err != nil || n == 0 {
+			t.Errorf("%s: %d rows, %v", q.Name, n, err)
+		}
+	}
+	if want := fmt.Sprint(s.Posts.Completed); !strings.Contains(found, want) {
+		t.Errorf("no panel shows the %s completed predictions", want)
 	}
 }
 

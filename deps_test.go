@@ -21,7 +21,7 @@ func TestBinariesLinkOnlyWhatTheyMay(t *testing.T) {
 		"./projectors/cmd/projector":  {duckdb, openai, grafana, producers, dashboards},
 		"./dashboards/cmd/dashboards": {aws, openai, duckdb, producers, projectors, lake + "/objects"},
 		"./lake/cmd/lake":             {pgx, duckdb, openai, grafana, readmodel, projectors, producers, dashboards},
-		"./lake/cmd/lakesql":          {pgx, openai, grafana, readmodel, producers, dashboards},
+		"./lake/cmd/lakesql":          {pgx, openai, grafana, producers, dashboards},
 	} {
 		for _, dep := range deps(t, binary) {
 			for _, b := range banned {

@@ -21,12 +21,14 @@ import (
 	"shitpost-alpha/projectors"
 )
 
-// services are the four of them in one process, on one lake: what one appends wakes the next at once.
+// services are the four of them and the lake's maintenance in one process, on one lake: what one
+// appends wakes the next at once.
 type services struct {
 	harvester *posts.Harvester
 	analyzer  *analysis.Analyzer
 	pricer    *prices.Pricer
 	projector *projectors.Projector
+	lake      *lake.Lake
 	log       *slog.Logger
 }
 
@@ -58,7 +60,7 @@ func newServices(l *lake.Lake, d *demo) (*services, error) {
 			Now: now, Log: d.log, Progress: d.progress.Report}),
 		projector: projectors.New(projectors.Options{Lake: l, DatabaseURL: d.databaseURL, Producer: "projector@1",
 			Now: now, Log: d.log, Progress: d.progress.Report}),
-		log: d.log,
+		lake: l.As("maintain@1"), log: d.log,
 	}, nil
 }
 
@@ -73,5 +75,6 @@ func (s *services) loops() []func(context.Context) error {
 		producer(producers.Loop{Name: "analyzer", Step: s.analyzer.Step, Wait: s.analyzer.Wait, Every: time.Minute}),
 		producer(producers.Loop{Name: "pricer", Step: s.pricer.Step, Wait: s.pricer.Wait, Every: 10 * time.Minute}),
 		s.projector.Run,
+		func(ctx context.Context) error { return s.lake.MaintainEvery(ctx, time.Hour, lake.MaintainOptions{}) },
 	}
 }

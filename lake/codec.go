@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,20 +17,103 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/footer"
 )
 
 // encode writes events as one Parquet file: zstd, V1 data pages, row groups of 100,000 rows.
 func encode[E event.Event](events []E) ([]byte, error) {
+	data, _, err := encodeStamped(events, stamp{})
+	return data, err
+}
+
+// writerOptions is how every data file is written.
+func writerOptions() []parquet.WriterOption {
+	return []parquet.WriterOption{parquet.DataPageVersion(1), parquet.Compression(&parquet.Zstd),
+		parquet.MaxRowsPerRowGroup(100_000), parquet.CreatedBy("shitpost-alpha", "1", "")}
+}
+
+// encodeChunk is how many events are copied, stamped and written at a time: few enough to stay in
+// the processor's cache, where a copy of the whole batch would not.
+const encodeChunk = 256
+
+// encodeStamped is encode of copies of the events that carry what the commit decides; it returns the
+// statistics of what it wrote too. A zero stamp leaves the events as they are.
+func encodeStamped[E event.Event](events []E, by stamp) ([]byte, *statistics, error) {
 	var b bytes.Buffer
-	w := parquet.NewGenericWriter[E](&b, parquet.DataPageVersion(1), parquet.Compression(&parquet.Zstd),
-		parquet.MaxRowsPerRowGroup(100_000), parquet.CreatedBy("shitpost-alpha", "1", ""))
-	if _, err := w.Write(events); err != nil {
-		return nil, fmt.Errorf("encode %s: %w", event.StreamOf[E](), err)
+	b.Grow(64 * len(events))
+	chunk := make([]E, min(len(events), encodeChunk))
+	optional := optionalFields(reflect.TypeFor[E](), nil)
+	sums := &statistics{}
+	// Each file has a writer of its own: parquet-go's Reset loses part of the footer.
+	options := append(writerOptions(), parquet.WriteBufferSize(0)) // b is a buffer already
+	if len(events) < encodeChunk {
+		options = append(options, parquet.PageBufferSize(16<<10)) // room is made for it in each column
+	}
+	w := parquet.NewGenericWriter[E](&b, options...)
+	for from := 0; from < len(events); from += len(chunk) {
+		chunk = chunk[:copy(chunk, events[from:])]
+		for i := range chunk {
+			v := event.EnvelopeOf(&chunk[i])
+			by.set(v, from+i)
+			sums.add(v)
+		}
+		if err := writeAlike(w, chunk, optional); err != nil {
+			return nil, nil, fmt.Errorf("encode %s: %w", event.StreamOf[E](), err)
+		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("encode %s: %w", event.StreamOf[E](), err)
+		return nil, nil, fmt.Errorf("encode %s: %w", event.StreamOf[E](), err)
 	}
-	return b.Bytes(), nil
+	return b.Bytes(), sums, nil
+}
+
+// writeAlike is writeRows, and faster where many events in a row have values in the same columns, as
+// those of one kind have: what writeRows works around needs a null after a value.
+func writeAlike[E event.Event](w *parquet.GenericWriter[E], events []E, optional [][]int) error {
+	if _, ok := any(events).([]event.Prediction); ok {
+		return writeRows(w, events) // lists of structs have optional columns of their own
+	}
+	for len(events) > 0 {
+		n, first := 1, filled(&events[0], optional)
+		for n < len(events) && filled(&events[n], optional) == first {
+			n++
+		}
+		if _, err := w.Write(events[:n]); err != nil {
+			return err
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
+// optionalFields returns the indexes of the fields of a struct that are optional columns.
+func optionalFields(t reflect.Type, at []int) (fields [][]int) {
+	for i := range t.NumField() {
+		f, index := t.Field(i), append(slices.Clone(at), i)
+		if f.Anonymous {
+			fields = append(fields, optionalFields(f.Type, index)...)
+		} else if slices.Contains(strings.Split(f.Tag.Get("parquet"), ","), "optional") {
+			fields = append(fields, index)
+		}
+	}
+	return fields
+}
+
+// filled says which of the fields have a value, a bit each; of an instant also by its own rule.
+func filled[E event.Event](e *E, fields [][]int) (bits [2]uint64) {
+	v := reflect.ValueOf(e).Elem()
+	for i, index := range fields {
+		f := v.FieldByIndex(index)
+		if !f.IsZero() {
+			bits[0] |= 1 << i
+		}
+		if f.Kind() == reflect.Struct {
+			if t, ok := f.Addr().Interface().(*time.Time); ok && !t.IsZero() {
+				bits[1] |= 1 << i
+			}
+		}
+	}
+	return bits
 }
 
 // decode reads a Parquet file of any schema version: columns that it lacks are empty. Times are UTC.
@@ -39,12 +124,21 @@ func decode[E event.Event](data []byte) (events []E, err error) {
 			events, err = nil, fmt.Errorf("decode %s: %v", event.StreamOf[E](), r)
 		}
 	}()
+	if err := footer.Check(data); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", event.StreamOf[E](), err)
+	}
 	file, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", event.StreamOf[E](), err)
 	}
+	for _, column := range ours() {
+		if _, ok := file.Schema().Lookup(column); !ok {
+			return nil, fmt.Errorf("decode %s: %w: it has no column %q, so another program wrote it", event.StreamOf[E](), ErrNotLake, column)
+		}
+	}
 	r := parquet.NewGenericReader[E](file)
 	defer r.Close()
+	empty := emptyMissing[E](file.Schema())
 	// The footer's row count is a claim: room is made as rows really come.
 	const chunk = 4096
 	n := file.NumRows()
@@ -52,6 +146,7 @@ func decode[E event.Event](data []byte) (events []E, err error) {
 	for int64(len(events)) < n {
 		buf := make([]E, min(n-int64(len(events)), chunk))
 		k, err := r.Read(buf)
+		empty(buf[:k])
 		events = append(events, buf[:k]...)
 		if int64(len(events)) < n && (err != nil || k == 0) {
 			return nil, fmt.Errorf("decode %s: row %d of %d: %w", event.StreamOf[E](), len(events), n, cmp.Or(err, io.ErrUnexpectedEOF))
@@ -167,12 +262,18 @@ func mergeSchema(table, ours string) (merged string, changed bool, err error) {
 			have.Fields, changed = append(have.Fields, f), true
 			continue
 		}
-		if k.Name != f.Name || !bytes.Equal(k.Type, f.Type) {
+		if k.Name != f.Name || !sameJSON(k.Type, f.Type) {
 			return "", false, fmt.Errorf("%w: column %q is %s in the table, %s here", ErrSchemaDrift, f.Name, k.Type, f.Type)
 		}
 	}
 	out, err := json.Marshal(have)
 	return string(out), changed, err
+}
+
+// sameJSON compares by meaning: others write the keys of a type in another order.
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
 // fileStats is the statistics of a data file as Delta keeps them, a JSON string in add.stats.
@@ -190,48 +291,65 @@ const (
 
 // stats computes the statistics of the columns by which readers prune.
 func stats[E event.Event](events []E) string {
-	s := fileStats{NumRecords: int64(len(events)), MinValues: map[string]string{}, MaxValues: map[string]string{}, NullCount: map[string]int64{}}
-	text := func(col string, of func(*event.Envelope) string) {
-		lo, hi := "", ""
-		for i := range events {
-			v := of(event.EnvelopeOf(&events[i]))
-			if i == 0 || v < lo {
-				lo = v
-			}
-			if i == 0 || v > hi {
-				hi = v
-			}
-		}
-		s.NullCount[col] = 0
-		s.MinValues[col] = cutMin(lo)
-		if hi, ok := cutMax(hi); ok {
-			s.MaxValues[col] = hi
+	var s statistics
+	for i := range events {
+		s.add(event.EnvelopeOf(&events[i]))
+	}
+	return s.String()
+}
+
+// statistics gathers the bounds of a file's events one by one. The zero value has seen none.
+type statistics struct {
+	rows               int64
+	kind, key          bounds[string]
+	occurred, recorded bounds[int64] // µs since 1970
+}
+
+func (s *statistics) add(v *event.Envelope) {
+	first := s.rows == 0
+	s.rows++
+	s.kind.add(string(v.Kind), first)
+	s.key.add(v.Key, first)
+	s.occurred.add(v.OccurredAt.UnixMicro(), first)
+	s.recorded.add(v.RecordedAt.UnixMicro(), first)
+}
+
+type bounds[T cmp.Ordered] struct{ lo, hi T }
+
+func (b *bounds[T]) add(v T, first bool) {
+	if first || v < b.lo {
+		b.lo = v
+	}
+	if first || v > b.hi {
+		b.hi = v
+	}
+}
+
+// String renders the statistics as Delta keeps them. Instants are cut to milliseconds, a maximum
+// rounded up.
+func (s *statistics) String() string {
+	out := fileStats{NumRecords: s.rows, MinValues: map[string]string{}, MaxValues: map[string]string{}, NullCount: map[string]int64{}}
+	text := func(col string, b bounds[string]) {
+		out.NullCount[col] = 0
+		out.MinValues[col] = cutMin(b.lo)
+		if hi, ok := cutMax(b.hi); ok {
+			out.MaxValues[col] = hi
 		}
 	}
-	instant := func(col string, of func(*event.Envelope) time.Time) {
-		var lo, hi time.Time
-		for i := range events {
-			v := of(event.EnvelopeOf(&events[i]))
-			if i == 0 || v.Before(lo) {
-				lo = v
-			}
-			if i == 0 || v.After(hi) {
-				hi = v
-			}
-		}
-		s.NullCount[col] = 0
-		s.MinValues[col] = lo.UTC().Truncate(time.Millisecond).Format(statsTime)
-		s.MaxValues[col] = hi.UTC().Add(time.Millisecond - 1).Truncate(time.Millisecond).Format(statsTime)
+	instant := func(col string, b bounds[int64]) {
+		out.NullCount[col] = 0
+		out.MinValues[col] = time.UnixMicro(b.lo).UTC().Truncate(time.Millisecond).Format(statsTime)
+		out.MaxValues[col] = time.UnixMicro(b.hi).UTC().Add(time.Millisecond - 1).Truncate(time.Millisecond).Format(statsTime)
 	}
-	text("kind", func(v *event.Envelope) string { return string(v.Kind) })
-	text("key", func(v *event.Envelope) string { return v.Key })
-	instant("occurred_at", func(v *event.Envelope) time.Time { return v.OccurredAt })
-	instant("recorded_at", func(v *event.Envelope) time.Time { return v.RecordedAt })
-	out, err := json.Marshal(s)
+	text("kind", s.kind)
+	text("key", s.key)
+	instant("occurred_at", s.occurred)
+	instant("recorded_at", s.recorded)
+	data, err := json.Marshal(out)
 	if err != nil {
 		panic(err) // strings and integers always marshal
 	}
-	return string(out)
+	return string(data)
 }
 
 // cutMin and cutMax cut a string to the prefix that statistics keep; a cut maximum is rounded up so

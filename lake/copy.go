@@ -72,6 +72,12 @@ func copyTable(ctx context.Context, src, dst objects.Store, name string, progres
 			progress(name, int(version+1), int(head+1))
 		}
 	}
+	if head >= checkpointCommits {
+		// The source's own is not copied: this one says what dst's log says.
+		if _, err := to.Checkpoint(ctx, head, 0); err != nil {
+			return r, err
+		}
+	}
 	return r, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"shitpost-alpha/lake/event"
 )
@@ -24,6 +25,8 @@ type Follower[E event.Event] struct {
 	view   View[E]
 	// next is the version to read next.
 	next int64
+	// read, if set, reads a snapshot instead of all of it.
+	read func(context.Context, *Snapshot[E]) iter.Seq2[[]E, error]
 	// gone holds the event ids and batches that were retracted; such events never reach the view.
 	gone map[string]bool
 }
@@ -41,7 +44,7 @@ func (f *Follower[E]) CatchUp(ctx context.Context) (int, error) {
 	n := 0
 	if f.next == 0 {
 		k, err := f.start(ctx)
-		if err != nil || f.next == 0 {
+		if err != nil || f.next == 0 || f.read != nil { // a recorder that counts requests catches up again before it appends
 			return k, err
 		}
 		n = k
@@ -50,6 +53,14 @@ func (f *Follower[E]) CatchUp(ctx context.Context) (int, error) {
 		c, err := f.stream.Read(ctx, f.next)
 		if errors.Is(err, ErrNoVersion) {
 			return n, nil
+		}
+		if errors.Is(err, ErrRetired) {
+			// So late that what it would read next was compacted and swept: all of it is in the snapshot.
+			f.next = 0
+			if n, err = f.start(ctx); err != nil {
+				return n, err
+			}
+			continue
 		}
 		if err != nil {
 			return n, fmt.Errorf("follow %s: %w", f.stream.Name(), err)
@@ -71,7 +82,8 @@ func (f *Follower[E]) CatchUp(ctx context.Context) (int, error) {
 // Wait returns when there is something to catch up with, or when ctx ends.
 func (f *Follower[E]) Wait(ctx context.Context) error { return f.stream.Wait(ctx, f.next) }
 
-// start folds the snapshot at the head, again if it turns out that events in it are retracted.
+// start folds the snapshot at the head, again if it turns out that events in it are retracted or
+// that its files were swept meanwhile.
 func (f *Follower[E]) start(ctx context.Context) (int, error) {
 	for {
 		f.view.Reset()
@@ -80,7 +92,11 @@ func (f *Follower[E]) start(ctx context.Context) (int, error) {
 			return 0, fmt.Errorf("follow %s: %w", f.stream.Name(), err)
 		}
 		n, again := 0, false
-		for events, err := range snap.Batches(ctx) {
+		for events, err := range f.batches(ctx, snap) {
+			if errors.Is(err, ErrRetired) {
+				again = true // swept while it was read: the newest snapshot has the rest
+				break
+			}
 			if err != nil {
 				return n, fmt.Errorf("follow %s: %w", f.stream.Name(), err)
 			}
@@ -93,6 +109,13 @@ func (f *Follower[E]) start(ctx context.Context) (int, error) {
 			return n, nil
 		}
 	}
+}
+
+func (f *Follower[E]) batches(ctx context.Context, snap *Snapshot[E]) iter.Seq2[[]E, error] {
+	if f.read != nil {
+		return f.read(ctx, snap)
+	}
+	return snap.Batches(ctx)
 }
 
 // retracts notes what the events take back and reports whether anything of it is news.

@@ -37,6 +37,9 @@ var (
 	ErrStore = errors.New("store refused")
 	// ErrDamaged: a file of the lake is missing or is not what was written.
 	ErrDamaged = errors.New("lake damaged")
+	// ErrRetired: a file that a version needs was replaced long ago and is gone. Its events are in the
+	// newest snapshot: read that and go on behind it, which is harmless to whoever bears duplicates.
+	ErrRetired = errors.New("file retired and gone: go on from the newest snapshot")
 	// ErrReadOnly: the lake was opened to be read.
 	ErrReadOnly = errors.New("lake opened read-only")
 )
@@ -51,6 +54,12 @@ type Options struct {
 	// when zero. An append in this process wakes at once.
 	Poll time.Duration
 	Log  *slog.Logger
+	// CacheDir is a folder for the data files of a remote store, which never change: they are read
+	// from there once they were fetched. Several processes may share it. None when empty.
+	CacheDir string
+	// CacheBytes is how large the folder may grow; DefaultCacheBytes when zero. What was not used for
+	// longest goes first.
+	CacheBytes int64
 	// ReadOnly refuses appends.
 	ReadOnly bool
 }
@@ -125,13 +134,16 @@ func OpenStore(ctx context.Context, rawURL string) (store objects.Store, canonic
 // New returns the lake on a store. canonical is its URL, for messages.
 func New(store objects.Store, canonical string, o Options) *Lake {
 	o.setDefaults()
-	return &Lake{
+	l := &Lake{
 		URL:         canonical,
 		Posts:       newStream[event.Post](store, o),
 		Predictions: newStream[event.Prediction](store, o),
 		Prices:      newStream[event.Price](store, o),
 		store:       store,
 	}
+	cache := newCache(o)
+	l.Posts.cache, l.Predictions.cache, l.Prices.cache = cache, cache, cache
+	return l
 }
 
 // As returns the same lake for another producer of this process. What one appends wakes the others

@@ -15,7 +15,7 @@ import (
 )
 
 // Read returns one version, or ErrNoVersion when it is not there yet. It asks for that version only
-// and never looks past it.
+// and never looks past it. ErrRetired: its events are in other files now, and its own file is gone.
 func (s *Stream[E]) Read(ctx context.Context, version int64) (Commit[E], error) {
 	c := Commit[E]{Version: version}
 	actions, err := s.table.Read(ctx, version)
@@ -26,12 +26,12 @@ func (s *Stream[E]) Read(ctx context.Context, version int64) (Commit[E], error) 
 		return c, err
 	}
 	for _, a := range actions {
-		if a.Add == nil || !a.Add.DataChange {
+		if a.Add == nil || !isNews(a.Add) {
 			continue
 		}
 		events, err := s.readFile(ctx, a.Add)
 		if errors.Is(err, ErrDamaged) {
-			return c, fmt.Errorf("read %s version %d: %w", s.Name(), version, err)
+			return c, fmt.Errorf("read %s version %d: %w", s.Name(), version, s.orRetired(ctx, a.Add, err))
 		}
 		if err != nil {
 			return c, err
@@ -40,6 +40,19 @@ func (s *Stream[E]) Read(ctx context.Context, version int64) (Commit[E], error) 
 		c.Events = append(c.Events, events...)
 	}
 	return c, nil
+}
+
+// orRetired returns damage as ErrRetired if the newest version does not need the file any more.
+func (s *Stream[E]) orRetired(ctx context.Context, add *delta.Add, damage error) error {
+	if _, err := s.table.Refresh(ctx); err != nil {
+		return errors.Join(damage, err)
+	}
+	live := true
+	s.table.Peek(func(st *delta.State) { live = st.Files[add.Path] != nil })
+	if live {
+		return damage
+	}
+	return fmt.Errorf("%w (%w)", ErrRetired, damage)
 }
 
 // Wait returns nil as soon as version exists: at once when this process commits it, else within the
@@ -96,7 +109,8 @@ func (s *Stream[E]) readFile(ctx context.Context, add *delta.Add) ([]E, error) {
 	return events, nil
 }
 
-func (s *Stream[E]) readBytes(ctx context.Context, add *delta.Add) ([]byte, error) {
+// fetch reads one data file from the store.
+func (s *Stream[E]) fetch(ctx context.Context, add *delta.Add) ([]byte, error) {
 	name, err := delta.Key(add.Path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -122,6 +136,7 @@ type Snapshot[E event.Event] struct {
 	TableID string
 	Files   []*delta.Add
 
+	schema string // as Delta keeps it; "" when there is no table
 	stream *Stream[E]
 }
 
@@ -132,7 +147,10 @@ func (s *Stream[E]) Snapshot(ctx context.Context, version int64) (*Snapshot[E], 
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot[E]{Version: st.Version, TableID: st.MetaData.ID, Files: st.Live(), stream: s}, nil
+	if err := recognise(s.Name(), st); err != nil {
+		return nil, err
+	}
+	return &Snapshot[E]{Version: st.Version, TableID: st.MetaData.ID, Files: st.Live(), schema: st.MetaData.SchemaString, stream: s}, nil
 }
 
 // Rows returns how many events the snapshot holds by the log's statistics, which foreign writers
@@ -170,6 +188,9 @@ func (p *Snapshot[E]) Batches(ctx context.Context) iter.Seq2[[]E, error] {
 				}
 				go func() {
 					events, err := p.stream.readFile(ctx, f)
+					if errors.Is(err, ErrDamaged) {
+						err = p.stream.orRetired(ctx, f, err)
+					}
 					slot <- result{events, err}
 				}()
 			}

@@ -19,13 +19,16 @@ type Recorder[E event.Event] struct {
 	stream *Stream[E]
 	follow *Follower[E]
 	heads  *heads[E]
+	turns  turns
 }
 
 // NewRecorder returns a recorder that also keeps view up to date, unless it is nil.
 func NewRecorder[E event.Event](s *Stream[E], view View[E]) *Recorder[E] {
 	h := &heads[E]{view: view}
 	h.Reset()
-	return &Recorder[E]{stream: s, heads: h, follow: Follow(s, View[E](h))}
+	r := &Recorder[E]{stream: s, heads: h, follow: Follow(s, View[E](h))}
+	h.gone = r.follow.gone
+	return r
 }
 
 // CatchUp folds everything new of the stream, others' events and one's own.
@@ -51,7 +54,10 @@ const (
 // newest event of that subject says, it and those before it are known, and only what follows is
 // appended. A draft that event.Check refuses is appended as record_rejected, with its payload.
 func (r *Recorder[E]) Record(ctx context.Context, decide func() ([]E, error)) (appended int, err error) {
-	for try := 1; ; try++ {
+	for {
+		if err := r.turns.wait(ctx); err != nil {
+			return appended, err
+		}
 		if err := r.CatchUp(ctx); err != nil {
 			return appended, err
 		}
@@ -61,18 +67,56 @@ func (r *Recorder[E]) Record(ctx context.Context, decide func() ([]E, error)) (a
 		}
 		n, err := r.appendNew(ctx, drafts)
 		appended += n
-		if err == nil {
-			return appended, nil
-		}
 		if !errors.Is(err, ErrConflict) || ctx.Err() != nil {
+			if err == nil {
+				r.turns.won()
+			}
 			return appended, err
 		}
-		pause := time.Duration(rand.Int64N(int64(min(try, 20)) * int64(10*time.Millisecond)))
-		select {
-		case <-ctx.Done():
-			return appended, ctx.Err()
-		case <-time.After(pause):
-		}
+		r.turns.lost()
+	}
+}
+
+// turns is how writers of one stream come to take turns without knowing of each other. Each waits
+// before it looks and appends, the longer the more often somebody else was faster of late; one that
+// lost waits less the more often it lost in a row, one that won waits longer than those who lost. A
+// writer that is alone does not wait.
+type turns struct {
+	window time.Duration
+	losses int // since the last win
+}
+
+const (
+	firstWindow = 16 * time.Millisecond
+	maxWindow   = 128 * time.Millisecond
+)
+
+func (w *turns) lost() {
+	w.losses++
+	w.window = min(max(w.window*3/2, firstWindow), maxWindow)
+}
+
+func (w *turns) won() {
+	w.losses = 0
+	if w.window = w.window * 7 / 8; w.window < firstWindow/2 {
+		w.window = 0
+	}
+}
+
+// wait returns when it is this writer's turn to try.
+func (w *turns) wait(ctx context.Context) error {
+	if w.window == 0 {
+		return nil
+	}
+	pause := w.window/2 + rand.N(w.window/2)
+	if w.losses > 0 {
+		pause = rand.N(w.window) / time.Duration(w.losses)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pause):
+		return nil
 	}
 }
 
@@ -83,9 +127,13 @@ func (r *Recorder[E]) appendNew(ctx context.Context, drafts []E) (appended int, 
 	events := r.New(drafts)
 	for len(events) > 0 {
 		n := batchLen(events)
-		version, batch, err := r.stream.appendBatch(ctx, r.follow.next-1, events[:n])
+		version, by, err := r.stream.appendBatch(ctx, r.follow.next-1, events[:n])
 		if err != nil {
 			return appended, err
+		}
+		batch := events[:n]
+		for i := range batch {
+			by.set(event.EnvelopeOf(&batch[i]), i)
 		}
 		appended += n
 		events = events[n:]
@@ -122,6 +170,7 @@ func batchLen[E event.Event](events []E) int {
 type heads[E event.Event] struct {
 	view View[E]
 	byID map[[16]byte]head // by hash of the subject
+	gone map[string]bool   // the follower's: what was retracted
 }
 
 type head struct {
@@ -181,6 +230,10 @@ func (h *heads[E]) seal(drafts []E, now func() time.Time) []E {
 		}
 		e := drafts[i]
 		event.Seal(&e, supersedes)
+		for h.gone[event.EnvelopeOf(&e).EventID] {
+			// The very fact that was retracted is found again: it is a new one, or no reader would see it.
+			event.Seal(&e, event.EnvelopeOf(&e).EventID)
+		}
 		newest[subjects[i]] = head{event: digest(event.EnvelopeOf(&e).EventID), content: contents[i]}
 		out = append(out, e)
 	}

@@ -32,6 +32,8 @@ const (
 	tagSHA256   = "sha256"
 	tagNewest   = "newestRecordedAt"
 	tagNewestID = "newestEventId"
+	// tagRewrite is on adds with dataChange=true that hold rows which were there before, changed.
+	tagRewrite = "rewrite"
 )
 
 // Stream is one table of events. It is safe for concurrent use.
@@ -46,8 +48,12 @@ type shared struct {
 	store objects.Store
 	opts  Options
 
+	cache    *cache   // of data files; nil: none
+	verified sync.Map // paths of the data files of a folder whose bytes were compared with the log
+
 	appending sync.Mutex // held for all of Append, so that this process does not conflict with itself
 	probed    bool       // guarded by appending
+	columns   string     // the schema of the table that holds all columns of ours; guarded by appending
 
 	mu   sync.Mutex
 	news chan struct{} // closed and replaced when this process commits; guarded by mu
@@ -98,21 +104,21 @@ func (s *Stream[E]) Append(ctx context.Context, expected int64, events []E) (int
 	return version, err
 }
 
-// appendBatch is Append; it also returns the events as they were written.
-func (s *Stream[E]) appendBatch(ctx context.Context, expected int64, events []E) (int64, []E, error) {
+// appendBatch is Append; it also returns what the commit set on each event.
+func (s *Stream[E]) appendBatch(ctx context.Context, expected int64, events []E) (int64, stamp, error) {
 	s.appending.Lock()
 	defer s.appending.Unlock()
 	err := s.ready(ctx, &expected, events)
 	var version int64
-	var batch []E
+	var by stamp
 	if err == nil {
-		version, batch, err = s.write(ctx, expected, events)
+		version, by, err = s.write(ctx, expected, events)
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("append %d events to %s after version %d: %w", len(events), s.Name(), expected, err)
+		return 0, stamp{}, fmt.Errorf("append %d events to %s after version %d: %w", len(events), s.Name(), expected, err)
 	}
 	s.wake()
-	return version, batch, nil
+	return version, by, nil
 }
 
 // ready refuses what must not be appended, and makes the table when expected says there is none.
@@ -145,52 +151,63 @@ func (s *Stream[E]) ready(ctx context.Context, expected *int64, events []E) erro
 	if seen := s.table.Seen(); seen != *expected {
 		return fmt.Errorf("%w: the newest version is %d", ErrConflict, seen)
 	}
-	return nil
+	var err error
+	s.table.Peek(func(st *delta.State) {
+		if st.MetaData.SchemaString != s.columns {
+			err = recognise(s.Name(), st)
+		}
+	})
+	return err
 }
 
 // write puts the data file and commits it, again and again while only compactions are in the way.
-func (s *Stream[E]) write(ctx context.Context, expected int64, events []E) (int64, []E, error) {
+func (s *Stream[E]) write(ctx context.Context, expected int64, events []E) (int64, stamp, error) {
 	started := s.opts.Now()
 	txn := newTxnID()
-	batch, newest, err := s.stamp(events, txn, started)
+	by, err := s.stamp(txn, started)
 	if err != nil {
-		return 0, nil, err
+		return 0, by, err
 	}
-	data, err := encode(batch)
+	data, sums, err := encodeStamped(events, by)
 	if err != nil {
-		return 0, nil, err
+		return 0, by, err
 	}
 	if len(data) > MaxBatchBytes {
-		return 0, nil, fmt.Errorf("the batch is %d bytes, over the limit of %d: append fewer events at a time", len(data), MaxBatchBytes)
+		return 0, by, fmt.Errorf("the batch is %d bytes, over the limit of %d: append fewer events at a time", len(data), MaxBatchBytes)
 	}
 	name := txn + ".parquet"
 	info, err := s.store.Put(ctx, s.Name()+"/"+name, data, objects.Always())
 	if err != nil {
-		return 0, nil, err
+		return 0, by, err
 	}
 	if err := s.checkClock(info); err != nil {
-		return 0, nil, err
+		return 0, by, err
 	}
 	sum := sha256.Sum256(data)
-	add := &delta.Add{Path: name, PartitionValues: map[string]string{}, Size: int64(len(data)), DataChange: true, Stats: stats(batch),
-		Tags: map[string]string{tagSHA256: hex.EncodeToString(sum[:]), tagNewest: strconv.FormatInt(newest.RecordedAt.UnixMicro(), 10), tagNewestID: newest.EventID}}
+	newest := event.EnvelopeOf(&events[len(events)-1]).EventID
+	add := &delta.Add{Path: name, PartitionValues: map[string]string{}, Size: int64(len(data)), DataChange: true, Stats: sums.String(),
+		Tags: map[string]string{tagSHA256: hex.EncodeToString(sum[:]), tagNewest: strconv.FormatInt(sums.recorded.hi, 10), tagNewestID: newest}}
+	before := s.newest()
 	for version := expected + 1; ; version++ {
 		if s.opts.Now().Sub(started) > maxFileAge {
-			return 0, nil, fmt.Errorf("%w: gave up on a data file that is over %s old", ErrConflict, maxFileAge)
+			return 0, by, fmt.Errorf("%w: gave up on a data file that is over %s old", ErrConflict, maxFileAge)
 		}
 		actions, err := s.actions(add, txn)
 		if err != nil {
-			return 0, nil, err
+			return 0, by, err
 		}
 		err = s.table.Commit(ctx, version, actions)
 		if err == nil {
-			return version, batch, nil
+			return version, by, nil
 		}
 		if !errors.Is(err, ErrConflict) {
-			return 0, nil, err
+			return 0, by, err
+		}
+		if s.newest() > before {
+			return 0, by, err // events, beyond doubt
 		}
 		if there, readErr := s.table.Read(ctx, version); readErr != nil || changesData(there) {
-			return 0, nil, err
+			return 0, by, err
 		}
 	}
 }
@@ -204,15 +221,18 @@ func (s *Stream[E]) actions(add *delta.Add, txn string) ([]delta.Action, error) 
 		if err = st.Writable(); err != nil {
 			return
 		}
-		var schema string
-		var changed bool
-		if schema, changed, err = mergeSchema(st.MetaData.SchemaString, schemaString[E]()); err != nil {
-			return
-		}
-		if changed {
-			meta := st.MetaData
-			meta.SchemaString = schema
-			actions = append(actions, delta.Action{MetaData: &meta})
+		if st.MetaData.SchemaString != s.columns { // else it is what the last append found or made
+			var changed bool
+			if s.columns, changed, err = mergeSchema(st.MetaData.SchemaString, schemaString[E]()); err != nil {
+				return
+			}
+			if changed {
+				meta := st.MetaData
+				meta.SchemaString = s.columns
+				actions = append(actions, delta.Action{MetaData: &meta})
+			} else {
+				s.columns = st.MetaData.SchemaString
+			}
 		}
 		add.ModificationTime = max(now, st.Modified+1)
 	})
@@ -220,6 +240,12 @@ func (s *Stream[E]) actions(add *delta.Add, txn string) ([]delta.Action, error) 
 		return nil, err
 	}
 	return append(actions, delta.Action{CommitInfo: s.commitInfo("WRITE", txn, now)}, delta.Action{Add: add}), nil
+}
+
+// newest returns the greatest recorded_at seen so far, in µs since 1970.
+func (s *Stream[E]) newest() (us int64) {
+	s.table.Peek(func(st *delta.State) { us = st.TagMax[tagNewest] })
+	return us
 }
 
 func (s *Stream[E]) commitInfo(operation, txn string, now int64) *delta.CommitInfo {
@@ -231,10 +257,23 @@ func (s *Stream[E]) commitInfo(operation, txn string, now int64) *delta.CommitIn
 		IsBlindAppend: true, EngineInfo: s.producer, TxnID: txn}
 }
 
-// stamp copies the events and sets what the commit decides. RecordedAt is the later of now and one
+// stamp is what a commit decides about each of its events.
+type stamp struct {
+	recorded        time.Time // of the first; every further one a microsecond later
+	producer, batch string
+}
+
+// set writes the stamp on the event at position i of the batch. A zero stamp sets nothing.
+func (s stamp) set(v *event.Envelope, i int) {
+	if s.batch != "" {
+		v.RecordedAt, v.Producer, v.BatchID = s.recorded.Add(time.Duration(i)*time.Microsecond), s.producer, s.batch
+	}
+}
+
+// stamp returns what the next commit sets on its events. RecordedAt is the later of now and one
 // microsecond after the newest in the table, and grows within the batch: the order of commits, not
 // the clocks of two machines, says which of two facts is newer.
-func (s *Stream[E]) stamp(events []E, txn string, now time.Time) ([]E, *event.Envelope, error) {
+func (s *Stream[E]) stamp(txn string, now time.Time) (stamp, error) {
 	var newest time.Time
 	var newestID string
 	s.table.Peek(func(st *delta.State) {
@@ -253,20 +292,14 @@ func (s *Stream[E]) stamp(events []E, txn string, now time.Time) ([]E, *event.En
 		}
 	})
 	if newest.Sub(now) > MaxClockSkew {
-		return nil, nil, fmt.Errorf("%w: event %s was recorded at %s, %s ahead of this machine's clock: set the clocks right", ErrClock,
+		return stamp{}, fmt.Errorf("%w: event %s was recorded at %s, %s ahead of this machine's clock: set the clocks right", ErrClock,
 			newestID, newest.Format(time.RFC3339), newest.Sub(now).Round(time.Second))
 	}
 	at := now.UTC().Truncate(time.Microsecond)
 	if next := newest.Add(time.Microsecond); at.Before(next) {
 		at = next
 	}
-	batch := make([]E, len(events))
-	copy(batch, events)
-	for i := range batch {
-		v := event.EnvelopeOf(&batch[i])
-		v.RecordedAt, v.Producer, v.BatchID = at.Add(time.Duration(i)*time.Microsecond), s.producer, txn
-	}
-	return batch, event.EnvelopeOf(&batch[len(batch)-1]), nil
+	return stamp{recorded: at, producer: s.producer, batch: txn}, nil
 }
 
 func (s *Stream[E]) checkClock(info objects.Info) error {
@@ -306,6 +339,15 @@ func (s *Stream[E]) probe(ctx context.Context) error {
 	if s.probed {
 		return nil
 	}
+	if s.table.Seen() < 0 {
+		head, err := s.table.Refresh(ctx)
+		if err == nil && head < 0 {
+			err = refuseForeign(ctx, s.store, s.Name())
+		}
+		if err != nil {
+			return err
+		}
+	}
 	key := s.Name() + "/_probe"
 	for range 2 {
 		_, err := s.store.Put(ctx, key, []byte("conditional puts must be refused here\n"), objects.IfAbsent())
@@ -320,14 +362,20 @@ func (s *Stream[E]) probe(ctx context.Context) error {
 	return fmt.Errorf("%w: it ignores If-None-Match, so two writers could overwrite each other: use S3, R2, Tigris, versitygw or a folder", ErrStore)
 }
 
+// changesData reports whether whoever decided before the commit must decide again: it holds news, or
+// a fence (txn).
 func changesData(actions []delta.Action) bool {
 	for _, a := range actions {
-		if a.Add != nil && a.Add.DataChange || a.Remove != nil && a.Remove.DataChange {
+		if a.Txn != nil || a.Add != nil && isNews(a.Add) {
 			return true
 		}
 	}
 	return false
 }
+
+// isNews reports whether a file holds events that were not there before. Compactions say that theirs
+// does not by dataChange=false; redactions, which change rows, by a tag.
+func isNews(add *delta.Add) bool { return add.DataChange && add.Tags[tagRewrite] == "" }
 
 func newTxnID() string {
 	b := make([]byte, 16)

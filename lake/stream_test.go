@@ -250,6 +250,9 @@ func TestRetractedCountsAsNeverWritten(t *testing.T) {
 	if n := record(t, r, bar("A", 1, 99)); n != 1 {
 		t.Errorf("what was retracted and is found again is a new fact, appended %d", n)
 	}
+	if n := record(t, r, bar("A", 1, 99)); n != 0 {
+		t.Errorf("the new fact is not seen: it was appended again (%d)", n)
+	}
 }
 
 func TestAppendGoesOnBehindACompaction(t *testing.T) {
@@ -320,8 +323,10 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	for name, spoil := range map[string]func(*objects.Memory, string){
 		"missing":   func(m *objects.Memory, f string) { _ = m.Delete(ctx, "prices/"+f) },
 		"truncated": func(m *objects.Memory, f string) { damage(t, m, f, func(b []byte) []byte { return b[:len(b)/2] }) },
-		"flipped":   func(m *objects.Memory, f string) { damage(t, m, f, func(b []byte) []byte { b[len(b)/3] ^= 0x40; return b }) },
-		"empty":     func(m *objects.Memory, f string) { damage(t, m, f, func([]byte) []byte { return nil }) },
+		"flipped": func(m *objects.Memory, f string) {
+			damage(t, m, f, func(b []byte) []byte { b[len(b)/3] ^= 0x40; return b })
+		},
+		"empty": func(m *objects.Memory, f string) { damage(t, m, f, func([]byte) []byte { return nil }) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := &objects.Memory{}

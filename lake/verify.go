@@ -87,6 +87,18 @@ func (s *Stream[E]) Verify(ctx context.Context, progress func(done, total int)) 
 	if snap.Version >= 0 {
 		fresh.verifySchema(&v)
 	}
+	// Every version of the log is read, though a reader might begin at a checkpoint, which must agree.
+	log, difference, err := fresh.table.Check(ctx, snap.Version)
+	if ctx.Err() != nil {
+		return fail(ctx.Err())
+	}
+	if err != nil {
+		v.Problems = append(v.Problems, err.Error())
+		return v, nil
+	}
+	if difference != "" {
+		v.Problems = append(v.Problems, difference)
+	}
 	seen := map[[16]byte]bool{}
 	for i, f := range snap.Files {
 		if err := fresh.verifyFile(ctx, f, &v, seen); err != nil {
@@ -96,7 +108,7 @@ func (s *Stream[E]) Verify(ctx context.Context, progress func(done, total int)) 
 			progress(i+1, len(snap.Files))
 		}
 	}
-	if err := fresh.verifyListing(ctx, snap, &v); err != nil {
+	if err := fresh.verifyListing(ctx, log, &v); err != nil {
 		return fail(err)
 	}
 	return v, nil
@@ -142,59 +154,24 @@ func (s *Stream[E]) verifyFile(ctx context.Context, f *delta.Add, v *Verificatio
 }
 
 // verifyListing compares what the store holds with what the log names.
-func (s *Stream[E]) verifyListing(ctx context.Context, snap *Snapshot[E], v *Verification) error {
-	live := map[string]bool{}
-	for _, f := range snap.Files {
-		key, err := delta.Key(f.Path)
-		if err != nil {
-			return err
-		}
-		live[key] = true
+func (s *Stream[E]) verifyListing(ctx context.Context, log *delta.State, v *Verification) error {
+	live, retired, err := fileKeys(log)
+	if err != nil {
+		return err
 	}
-	var others []string
 	for info, err := range s.store.List(ctx, s.Name()+"/", "") {
 		if err != nil {
 			return err
 		}
 		name := strings.TrimPrefix(info.Key, s.Name()+"/")
-		if strings.HasPrefix(name, "_") || live[name] {
-			continue
-		}
-		others = append(others, name)
-	}
-	if len(others) == 0 {
-		return nil
-	}
-	retired, err := s.retired(ctx, snap.Version)
-	if err != nil {
-		return err
-	}
-	for _, name := range others {
-		if retired[name] {
+		_, wasLive := retired[name]
+		switch {
+		case strings.HasPrefix(name, "_") || live[name]:
+		case wasLive:
 			v.Retired++
-		} else {
+		default:
 			v.Orphans = append(v.Orphans, name)
 		}
 	}
 	return nil
-}
-
-// retired returns the files that some version up to the given one added or removed.
-func (s *Stream[E]) retired(ctx context.Context, version int64) (map[string]bool, error) {
-	out := map[string]bool{}
-	for n := int64(0); n <= version; n++ {
-		actions, err := s.table.Read(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range actions {
-			if a.Remove == nil {
-				continue
-			}
-			if key, err := delta.Key(a.Remove.Path); err == nil {
-				out[key] = true
-			}
-		}
-	}
-	return out, nil
 }

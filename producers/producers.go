@@ -32,7 +32,8 @@ type Loop struct {
 	// Once runs one step and returns its error.
 	Once bool
 	// Every is the pause between steps; a random tenth of it is added. After an error the pause
-	// doubles from one second up to Every.
+	// doubles from one second up to Every; it is longer where the error says when to come back
+	// (RetryAfter), up to a day.
 	Every time.Duration
 	// Wait, if set, returns nil as soon as the lake has news for this producer: the pause then
 	// ends early. It must return when ctx ends.
@@ -57,8 +58,8 @@ func Run(ctx context.Context, l Loop) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			l.Log.Error("step failed", "producer", l.Name, "retry_in", backoff.String(), "error", err)
-			pause, backoff = backoff, min(backoff*2, max(l.Every, time.Second))
+			pause, backoff = max(backoff, RetryAfter(err)), min(backoff*2, max(l.Every, time.Second))
+			l.Log.Error("step failed", "producer", l.Name, "class", ClassOf(err), "retry_in", pause.String(), "error", err)
 		default:
 			backoff = time.Second
 			if n > 0 {

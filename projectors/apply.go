@@ -2,6 +2,7 @@ package projectors
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -70,13 +71,21 @@ func (t target) applyPredictions(ctx context.Context, n *news) error {
 	if err := t.calls.remove(ctx, t.conn, t.schema, key, ids); err != nil {
 		return err
 	}
-	if err := t.outcomes.remove(ctx, t.conn, t.schema, key, ids); err != nil {
+	if err := t.removeScored(ctx, key, ids); err != nil {
 		return err
 	}
 	if _, err := t.calls.insertAll(ctx, t.conn, t.schema, calls); err != nil {
 		return err
 	}
-	return t.score(ctx, calls)
+	return t.score(ctx, calls, byID(predictions))
+}
+
+// removeScored deletes outcomes and scores of the keys.
+func (t target) removeScored(ctx context.Context, columns []string, keys [][]string) error {
+	if err := t.outcomes.remove(ctx, t.conn, t.schema, columns, keys); err != nil {
+		return err
+	}
+	return t.scores.remove(ctx, t.conn, t.schema, columns, keys)
 }
 
 func (t target) applyPrices(ctx context.Context, n *news) error {
@@ -103,10 +112,14 @@ func (t target) applyPrices(ctx context.Context, n *news) error {
 	if err != nil {
 		return err
 	}
-	if err := t.outcomes.remove(ctx, t.conn, t.schema, []string{"prediction_id", "symbol"}, t.calls.codec.Keys(calls, []string{"prediction_id", "symbol"})); err != nil {
+	if err := t.removeScored(ctx, []string{"prediction_id", "symbol"}, t.calls.codec.Keys(calls, []string{"prediction_id", "symbol"})); err != nil {
 		return err
 	}
-	return t.score(ctx, calls)
+	predictions, err := t.predictions.load(ctx, t.conn, t.schema, []string{"prediction_id"}, [][]string{keysOf(calls, func(c *rows.Call) string { return c.PredictionID })})
+	if err != nil {
+		return err
+	}
+	return t.score(ctx, calls, byID(predictions))
 }
 
 // loadPrices returns the known rows of every key in the news.
@@ -161,8 +174,8 @@ func (t target) affected(ctx context.Context, bars []rows.Bar, splits []rows.Spl
 			WHERE t.symbol = k.symbol AND t.published_at BETWEEN k.after AND k.before)`, symbols, after, before, all[0], all[1])
 }
 
-// score computes and inserts the outcomes of calls; those that were there must be gone.
-func (t target) score(ctx context.Context, calls []rows.Call) error {
+// score computes and inserts the outcomes and scores of calls; those that were there must be gone.
+func (t target) score(ctx context.Context, calls []rows.Call, predictions map[string]*rows.Prediction) error {
 	if len(calls) == 0 {
 		return nil
 	}
@@ -191,7 +204,7 @@ func (t target) score(ctx context.Context, calls []rows.Call) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.outcomes.insert(ctx, t.conn, t.schema, func(yield func([]rows.Outcome) bool) { t.scorer.Score(calls, bars, splits, yield) })
+	_, err = t.writeScored(ctx, calls, predictions, bars, splits, nil)
 	return err
 }
 
@@ -206,7 +219,26 @@ func (t target) applyRest(ctx context.Context, n *news) error {
 	if err := insertNew(ctx, t, t.retractions, "event_id", n.retractions, func(r *rows.Retraction) string { return r.EventID }); err != nil {
 		return err
 	}
+	if err := t.applyProducers(ctx, n); err != nil {
+		return err
+	}
 	return insertNew(ctx, t, t.deadLetters, "dead_letter_id", n.deadLetters, func(d *rows.DeadLetter) string { return d.DeadLetterID })
+}
+
+// applyProducers notes who appended what the news holds, unless it knows a newer event of them.
+func (t target) applyProducers(ctx context.Context, n *news) error {
+	if len(n.producers) == 0 {
+		return nil
+	}
+	known, err := t.producers.query(ctx, t.conn, t.schema, "")
+	if err != nil {
+		return err
+	}
+	newest := news{producers: maps.Clone(n.producers)}
+	for i := range known {
+		newest.noteProducer(known[i])
+	}
+	return t.producers.replace(ctx, t.conn, t.schema, []string{"stream", "producer"}, slices.Collect(maps.Values(newest.producers)))
 }
 
 func insertNew[T any](ctx context.Context, t target, tab table[T], key string, list []T, id func(*T) string) error {

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/parquet-go/parquet-go"
 
 	"shitpost-alpha/lake"
@@ -108,76 +107,6 @@ func TestOvertakenProjector(t *testing.T) {
 	if more, err := slow.advance(context.Background(), slow.streams[0]); err != nil || !more || slow.live.generation != before+1 {
 		t.Errorf("advance after another's swap: %t, %v, generation %d after %d", more, err, slow.live.generation, before)
 	}
-}
-
-// Readers that join two tables while builds are swapped see one build or the other, never both, and never
-// an error.
-func TestSwapUnderReaders(t *testing.T) {
-	url, db := readmodeltest.Open(t)
-	l := openLake(t)
-	posts := realPosts(t, 20)
-	appendAll(t, l.Posts, posts...)
-	p := open(t, l, url)
-	once(t, p)
-	view := "CREATE SCHEMA reports; CREATE VIEW reports.texts AS SELECT post_id, text FROM readmodel.posts; CREATE VIEW reports.long AS SELECT * FROM reports.texts WHERE length(text) > 100"
-	if _, err := db.Exec(context.Background(), view, pgx.QueryExecModeSimpleProtocol); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	var readers sync.WaitGroup
-	for range 3 {
-		conn := readmodeltest.Connect(t, url)
-		readers.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				var joined, versions, texts int
-				err := conn.QueryRow(context.Background(), `SELECT (SELECT count(*) FROM readmodel.posts p JOIN readmodel.post_versions v USING (post_id, event_id)),
-					(SELECT count(*) FROM readmodel.post_versions), (SELECT count(*) FROM reports.texts)`).Scan(&joined, &versions, &texts)
-				if err != nil || joined != 20 || versions != 20 || texts != 20 {
-					t.Errorf("a reader saw %d posts with their version, %d versions, %d texts, error %v; want 20 of each", joined, versions, texts, err)
-					return
-				}
-			}
-		})
-	}
-	for range 6 {
-		if _, err := p.Rebuild(context.Background(), false); err != nil {
-			t.Error(err)
-		}
-	}
-	close(done)
-	readers.Wait()
-	var long int
-	scan(t, db, "SELECT count(*) FROM reports.long", &long)
-	if long == 0 {
-		t.Error("a view on a view on the read model does not show the new tables")
-	}
-	// A transaction that holds a table is waited for.
-	tx, err := db.Begin(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(context.Background(), "SELECT * FROM readmodel.calls"); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if _, err := p.Rebuild(ctx, false); err == nil {
-		t.Error("a build was swapped in although a transaction still held a table")
-	}
-	if err := tx.Rollback(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	var state string
-	scan(t, db, "SELECT state FROM ops.builds ORDER BY build_id DESC LIMIT 1", &state)
-	if state != "failed" {
-		t.Errorf("the build that was given up is %q, want failed", state)
-	}
-	checkVerified(t, p)
 }
 
 // commitRaw appends events that Append would refuse, as a foreign writer may.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"shitpost-alpha/readmodel"
 )
@@ -24,11 +26,25 @@ func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "projector"
 	}
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("connect to Postgres: %w", err)
+	for try := 1; ; try++ {
+		conn, err := pgx.ConnectConfig(ctx, config)
+		if err == nil {
+			return conn, nil
+		}
+		if try == connectTries || !waking(err) || sleep(ctx, time.Second) != nil {
+			return nil, fmt.Errorf("connect to Postgres: %w", err)
+		}
 	}
-	return conn, nil
+}
+
+// connectTries is how often a server that is just starting is asked, a second apart.
+const connectTries = 20
+
+// waking reports whether the server is there and says that it cannot be used yet: it starts, or a suspended
+// instance wakes up.
+func waking(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == "57P03" // cannot_connect_now
 }
 
 // db returns the projector's connection, a new one when the last has broken.
@@ -52,6 +68,10 @@ func (p *Projector) Close(ctx context.Context) error {
 	return p.conn.Close(ctx)
 }
 
+// A transaction of a projector that was halted or cut off, and so says nothing for a minute, is ended by the
+// server: it would keep the others from the fence. A build may think longer.
+const patience = "SET LOCAL idle_in_transaction_session_timeout = '15min'"
+
 // transaction runs f in a transaction, as role projector where the connected user may be that. A crash
 // may lose the last transactions, but only whole ones, so commits need not wait for the disk.
 func (p *Projector) transaction(ctx context.Context, opts pgx.TxOptions, f func(tx pgx.Tx) error) error {
@@ -68,7 +88,7 @@ func (p *Projector) transaction(ctx context.Context, opts pgx.TxOptions, f func(
 }
 
 const transactionSettings = `SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL jit = off; SET LOCAL synchronous_commit = off;
-	SET LOCAL client_min_messages = warning;
+	SET LOCAL client_min_messages = warning; SET LOCAL idle_in_transaction_session_timeout = '1min';
 	SELECT set_config('role', 'projector', true) WHERE EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'projector'
 		AND pg_has_role(session_user, r.oid, 'USAGE') AND has_database_privilege(r.oid, current_database(), 'CREATE')
 		AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname IN ('readmodel', 'ops') AND nspowner <> r.oid))`
@@ -77,7 +97,7 @@ const transactionSettings = `SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = '
 // schema ops are made and builds are swapped in: one at a time per database.
 const buildLock = "SELECT pg_advisory_xact_lock(hashtextextended('shitpost-alpha readmodel build', 0))"
 
-// prepare makes the roles and schema ops.
+// prepare makes the roles and schema ops, and marks builds that never came to an end as crashed.
 func (p *Projector) prepare(ctx context.Context) error {
 	conn, err := p.db(ctx)
 	if err != nil {
@@ -93,7 +113,17 @@ func (p *Projector) prepare(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, transactionSettings, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return fmt.Errorf("begin transaction: %w", err)
 		}
-		return script(ctx, tx, "ops", readmodel.OpsSQL())
+		if err := script(ctx, tx, "ops", readmodel.OpsSQL()); err != nil {
+			return err
+		}
+		// The lock is ours, so no build is being written. One that is still reading the lake says so again when it
+		// has come to its end.
+		_, err := tx.Exec(ctx, `UPDATE ops.builds SET state = 'crashed', finished_at = clock_timestamp(), error = 'the projector ended before the build did'
+			WHERE state = 'running'`)
+		if err != nil {
+			return fmt.Errorf("mark crashed builds: %w", err)
+		}
+		return nil
 	})
 }
 
@@ -116,7 +146,7 @@ func lockFence(ctx context.Context, tx pgx.Tx) (generation int64, err error) {
 // relations returns the tables and views of a schema, quoted.
 func relations(ctx context.Context, tx pgx.Tx, schema string) ([]string, error) {
 	rows, err := tx.Query(ctx, `SELECT format('%I.%I', $1::text, relname) FROM pg_class
-		WHERE relnamespace = to_regnamespace(quote_ident($1)) AND relkind IN ('r', 'v', 'm') ORDER BY relkind, relname`, schema)
+		WHERE relnamespace = to_regnamespace(quote_ident($1)) AND relkind IN ('r', 'p', 'v', 'm') ORDER BY relkind, relname`, schema)
 	if err != nil {
 		return nil, fmt.Errorf("list relations of %s: %w", schema, err)
 	}

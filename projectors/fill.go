@@ -2,6 +2,8 @@ package projectors
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,9 +50,12 @@ func (t target) fill(ctx context.Context, n *news, progress Progress) (written i
 		func() (int64, error) { return t.rejected.insertAll(ctx, t.conn, t.schema, rejected) },
 		func() (int64, error) { return t.retractions.insertAll(ctx, t.conn, t.schema, retractions) },
 		func() (int64, error) { return t.deadLetters.insertAll(ctx, t.conn, t.schema, letters) },
+		func() (int64, error) {
+			return t.producers.insertAll(ctx, t.conn, t.schema, slices.Collect(maps.Values(n.producers)))
+		},
 	}
 	total := len(versions) + len(posts) + len(windows) + len(attempts) + len(predictions) + len(calls) + len(prices.Bars) +
-		len(prices.Splits) + len(prices.Unknown) + len(sessions) + len(rejected) + len(retractions) + len(letters)
+		len(prices.Splits) + len(prices.Unknown) + len(sessions) + len(rejected) + len(retractions) + len(letters) + len(n.producers)
 	for _, step := range steps {
 		k, err := step()
 		if err != nil {
@@ -59,15 +64,7 @@ func (t target) fill(ctx context.Context, n *news, progress Progress) (written i
 		written += k
 		progress.report("write rows", int(written), total)
 	}
-	done := 0
-	k, err := t.outcomes.insert(ctx, t.conn, t.schema, func(yield func([]rows.Outcome) bool) {
-		t.scorer.Score(calls, prices.Bars, prices.Splits, func(o []rows.Outcome) bool {
-			if done++; done%256 == 0 || done == len(calls) {
-				progress.report("score calls", done, len(calls))
-			}
-			return yield(o)
-		})
-	})
+	k, err := t.writeScored(ctx, calls, byID(predictions), prices.Bars, prices.Splits, progress)
 	return written + k, err
 }
 
@@ -76,4 +73,45 @@ func (t target) writePosition(ctx context.Context, stream string, p position) er
 	_, err := t.conn.Exec(ctx, `INSERT INTO `+pgx.Identifier{t.schema, "positions"}.Sanitize()+` (stream, table_id, next_version) VALUES ($1, $2, $3)
 		ON CONFLICT (stream) DO UPDATE SET table_id = excluded.table_id, next_version = excluded.next_version`, stream, p.tableID, p.next)
 	return err
+}
+
+// writeScored computes what became of the calls and writes it; the next part is computed while one is
+// written.
+func (t target) writeScored(ctx context.Context, calls []rows.Call, predictions map[string]*rows.Prediction, bars []rows.Bar, splits []rows.Split, progress Progress) (written int64, err error) {
+	parts, stop := make(chan rows.Scored, 1), make(chan struct{})
+	defer close(stop)
+	go func() {
+		defer close(parts)
+		t.scorer.Score(calls, predictions, bars, splits, func(part rows.Scored) bool {
+			select {
+			case parts <- part:
+				return true
+			case <-stop:
+				return false
+			}
+		})
+	}()
+	done := 0
+	for part := range parts {
+		k, err := t.outcomes.insertAll(ctx, t.conn, t.schema, part.Outcomes)
+		if err != nil {
+			return written, err
+		}
+		m, err := t.scores.insertAll(ctx, t.conn, t.schema, part.Scores)
+		if err != nil {
+			return written, err
+		}
+		written += k + m
+		done += part.Calls
+		progress.report("score calls", done, len(calls))
+	}
+	return written, nil
+}
+
+func byID(list []rows.Prediction) map[string]*rows.Prediction {
+	out := make(map[string]*rows.Prediction, len(list))
+	for i := range list {
+		out[list[i].PredictionID] = &list[i]
+	}
+	return out
 }

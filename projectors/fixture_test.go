@@ -19,7 +19,12 @@ import (
 	"shitpost-alpha/readmodel/readmodeltest"
 )
 
-func TestMain(m *testing.M) { os.Exit(readmodeltest.Main(m)) }
+func TestMain(m *testing.M) {
+	if folder := os.Getenv("PROJECTOR_OF"); folder != "" {
+		os.Exit(child(folder, os.Getenv("PROJECTOR_URL"), os.Getenv("PROJECTOR_REBUILD") != ""))
+	}
+	os.Exit(readmodeltest.Main(m))
+}
 
 // sharedData returns a file of the real data beside the repository.
 func sharedData(t testing.TB, name string) string {

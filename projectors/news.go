@@ -16,6 +16,7 @@ type news struct {
 	rejected    []rows.Rejected
 	retractions []rows.Retraction
 	deadLetters []rows.DeadLetter
+	producers   map[string]rows.Producer // by stream and name
 
 	events         int
 	oldest, newest time.Time // RecordedAt of those that could be applied; zero without any
@@ -57,6 +58,7 @@ func add[E event.Event](n *news, e *E, at *rows.Position, g gone) {
 	if !v.RecordedAt.Before(n.newest) {
 		n.newest, n.newestID = v.RecordedAt, v.EventID
 	}
+	n.noteProducer(rows.ProducerOf(e))
 	switch v.Kind {
 	case event.RecordRejected:
 		n.rejected = append(n.rejected, rows.RejectedOf(e))
@@ -77,4 +79,15 @@ func add[E event.Event](n *news, e *E, at *rows.Position, g gone) {
 	case *event.Price:
 		n.prices.Add(e)
 	}
+}
+
+func (n *news) noteProducer(p rows.Producer) {
+	key := p.Stream + " " + p.Producer
+	if old, ok := n.producers[key]; ok && !p.Newer(&old) {
+		return
+	}
+	if n.producers == nil {
+		n.producers = map[string]rows.Producer{}
+	}
+	n.producers[key] = p
 }

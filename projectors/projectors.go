@@ -53,6 +53,8 @@ type Options struct {
 	// Heartbeat is how often a projector that finds no news says in ops.health that it is alive; 30 s
 	// when zero.
 	Heartbeat time.Duration
+	// Health is told how the work goes; it may be nil.
+	Health *Health
 }
 
 // Projector writes one read model. It is not safe for concurrent use; any number of them, in any number
@@ -125,13 +127,11 @@ func (p *Projector) Run(ctx context.Context) error {
 			return err
 		}
 		started = false // whatever it was: look again how the read model stands
+		p.opts.Health.step(err)
 		p.opts.Log.Error("projector step failed", "retry_in", pause.String(), "error", err)
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
+		if sleep(ctx, pause) != nil {
+			return nil
 		}
-		timer.Stop()
 		pause = min(2*pause, time.Minute)
 	}
 	return nil
@@ -148,6 +148,7 @@ func (p *Projector) step(ctx context.Context, started *bool) error {
 	if err := p.catchUp(ctx); err != nil {
 		return err
 	}
+	p.opts.Health.step(nil)
 	return p.wait(ctx)
 }
 

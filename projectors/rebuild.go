@@ -11,10 +11,6 @@ import (
 	"shitpost-alpha/readmodel"
 )
 
-// nextSchema is where a rebuild prepares the tables that will become the live ones. It exists only
-// inside the transaction of the build: a crash leaves nothing of it.
-const nextSchema = "readmodel_next"
-
 // Build says what a rebuild did.
 type Build struct {
 	ID      int64   `json:"build_id"`
@@ -24,6 +20,8 @@ type Build struct {
 	Seconds float64 `json:"seconds"`
 	// Superseded says that another projector finished a build meanwhile and this one was thrown away.
 	Superseded bool `json:"superseded"`
+	// Dropped names what depended on the old tables and could not be moved to the new ones.
+	Dropped []string `json:"dropped,omitempty"`
 }
 
 // Rebuild builds the read model anew and swaps it in, whatever the live one says. newSettings allows the
@@ -68,6 +66,7 @@ func (p *Projector) rebuild(ctx context.Context, reason string, s Settings, aske
 		}
 	}
 	b.Seconds = p.opts.Now().Sub(begun).Seconds()
+	p.opts.Health.built(&b, err)
 	if err != nil {
 		p.recordFailure(ctx, &b, err)
 		return b, fmt.Errorf("rebuild read model: %w", err)
@@ -92,6 +91,9 @@ func (p *Projector) build(ctx context.Context, b *Build, s Settings, g gone, ask
 	}
 	b.Events = n.events
 	return p.transaction(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, patience); err != nil {
+			return fmt.Errorf("begin build: %w", err)
+		}
 		if _, err := tx.Exec(ctx, buildLock); err != nil {
 			return fmt.Errorf("wait for other builds: %w", err)
 		}
@@ -120,7 +122,7 @@ func (p *Projector) build(ctx context.Context, b *Build, s Settings, g gone, ask
 		if err := p.checkAhead(ctx, tx, positions, asked); err != nil {
 			return err
 		}
-		if err := p.swap(ctx, tx); err != nil {
+		if b.Dropped, err = p.swap(ctx, tx); err != nil {
 			return err
 		}
 		return p.recordBuild(ctx, tx, b, s, generation+1, positions, begun)
@@ -167,11 +169,15 @@ func (p *Projector) fillSchema(ctx context.Context, tx pgx.Tx, t target, n *news
 	if err != nil {
 		return 0, err
 	}
-	for i, part := range []struct{ name, sql string }{{"indexes", readmodel.IndexesSQL()}, {"views", readmodel.ViewsSQL()}, {"grants", readmodel.GrantsSQL()}} {
+	parts := []struct{ name, sql string }{{"indexes", readmodel.IndexesSQL()}, {"views", readmodel.ViewsSQL()}, {"legacy views", ""}, {"grants", readmodel.GrantsSQL()}}
+	if t.schema == nextSchema { // a verification needs none
+		parts[2].sql = readmodel.LegacySQL()
+	}
+	for i, part := range parts {
 		if err := script(ctx, tx, part.name, part.sql); err != nil {
 			return 0, err
 		}
-		p.opts.Progress.report("index and analyze", i+1, 4)
+		p.opts.Progress.report("index and analyze", i+1, len(parts)+1)
 	}
 	for stream, pos := range positions {
 		if err := t.writePosition(ctx, stream, pos); err != nil {
@@ -183,7 +189,7 @@ func (p *Projector) fillSchema(ctx context.Context, tx pgx.Tx, t target, n *news
 			return 0, fmt.Errorf("analyze %s: %w", table.Name, err)
 		}
 	}
-	p.opts.Progress.report("index and analyze", 4, 4)
+	p.opts.Progress.report("index and analyze", len(parts)+1, len(parts)+1)
 	return written, nil
 }
 
@@ -281,12 +287,10 @@ func (p *Projector) recordBuild(ctx context.Context, tx pgx.Tx, b *Build, s Sett
 	return recordEnd(ctx, tx, b, begun, p.opts.Now())
 }
 
-// recordEnd marks the build as done, and as crashed the older ones that never came to an end.
+// recordEnd marks the build as done.
 func recordEnd(ctx context.Context, tx pgx.Tx, b *Build, begun, now time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE ops.builds SET state = CASE WHEN build_id = $1 THEN 'done' ELSE 'crashed' END, finished_at = clock_timestamp(),
-			row_count = CASE WHEN build_id = $1 THEN $2::bigint END, seconds = CASE WHEN build_id = $1 THEN $3::float8 END
-		WHERE build_id = $1 OR state = 'running' AND build_id < $1 AND started_at < now() - interval '1 day'`,
-		b.ID, b.Rows, now.Sub(begun).Seconds())
+	_, err := tx.Exec(ctx, `UPDATE ops.builds SET state = 'done', error = NULL, finished_at = clock_timestamp(), row_count = $2, seconds = $3, dropped = $4
+		WHERE build_id = $1`, b.ID, b.Rows, now.Sub(begun).Seconds(), b.Dropped)
 	if err != nil {
 		return fmt.Errorf("record end of build: %w", err)
 	}

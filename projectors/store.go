@@ -34,6 +34,8 @@ type tables struct {
 	unknown     table[rows.UnknownSymbol]
 	sessions    table[rows.Session]
 	outcomes    table[rows.Outcome]
+	scores      table[rows.Score]
+	producers   table[rows.Producer]
 	rejected    table[rows.Rejected]
 	retractions table[rows.Retraction]
 	deadLetters table[rows.DeadLetter]
@@ -52,6 +54,8 @@ func newTables() tables {
 		unknown:     newTable[rows.UnknownSymbol](readmodel.UnknownSymbols),
 		sessions:    newTable[rows.Session](readmodel.Sessions),
 		outcomes:    newTable[rows.Outcome](readmodel.Outcomes),
+		scores:      newTable[rows.Score](readmodel.Scores),
+		producers:   newTable[rows.Producer](readmodel.Producers),
 		rejected:    newTable[rows.Rejected](readmodel.Rejected),
 		retractions: newTable[rows.Retraction](readmodel.Retractions),
 		deadLetters: newTable[rows.DeadLetter](readmodel.DeadLetters),

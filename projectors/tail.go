@@ -143,6 +143,7 @@ func (p *Projector) advance(ctx context.Context, s stream) (more bool, err error
 		return true, p.reload(ctx)
 	}
 	p.live.positions[s.Name()] = position{id, after}
+	p.opts.Health.advanced(s.Name(), after, n)
 	p.opts.Log.Info("events applied", "stream", s.Name(), "version", after-1, "events", n.events, "dead_letters", len(n.deadLetters))
 	return true, nil
 }

@@ -29,6 +29,8 @@ ALTER TABLE outcomes ADD PRIMARY KEY (prediction_id, symbol, basis, horizon),
 CREATE INDEX ON outcomes (basis, horizon, target_session);
 CREATE INDEX ON outcomes (first_priced_at);
 
+ALTER TABLE scores ADD PRIMARY KEY (prediction_id, symbol, basis, horizon);
+ALTER TABLE producers ADD PRIMARY KEY (stream, producer);
 ALTER TABLE rejected ADD PRIMARY KEY (event_id);
 ALTER TABLE retractions ADD PRIMARY KEY (event_id);
 ALTER TABLE dead_letters ADD PRIMARY KEY (dead_letter_id);

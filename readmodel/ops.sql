@@ -56,6 +56,8 @@ COMMENT ON COLUMN ops.builds.finished_at IS 'End, UTC.';
 COMMENT ON COLUMN ops.builds.row_count IS 'Rows written.';
 COMMENT ON COLUMN ops.builds.seconds IS 'Time taken.';
 COMMENT ON COLUMN ops.builds.error IS 'What went wrong.';
+ALTER TABLE ops.builds ADD COLUMN IF NOT EXISTS dropped text[];
+COMMENT ON COLUMN ops.builds.dropped IS 'What depended on the old tables, could not be moved to the new ones and was dropped with them.';
 
 CREATE TABLE IF NOT EXISTS ops.health (
     stream text PRIMARY KEY,

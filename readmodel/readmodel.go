@@ -1,8 +1,9 @@
 // Package readmodel is the contract between the projector, which writes the tables in Postgres, and
 // everybody who reads them: the SQL that makes them, and their names.
 //
-// There are two schemas. Schema holds the read model itself, a pure function of the events in the
-// lake: it can be thrown away and is replaced as a whole. Ops holds what is not: the fence, the
+// There are three schemas. Schema holds the read model itself, a pure function of the events in the
+// lake: it can be thrown away and is replaced as a whole, and with it Legacy, views with the names of
+// the Python system. Ops holds what is not: the fence, the
 // settings, the builds, the health. What a table or column means is said in the database itself
 // (COMMENT ON). The package imports the standard library only.
 package readmodel
@@ -18,8 +19,10 @@ import (
 const (
 	Schema        = "readmodel"
 	Ops           = "ops"
+	Legacy        = "legacy" // the Python system's tables as views on Schema
 	RoleProjector = "projector"
 	RoleGrafana   = "grafana"
+	RoleAnalyst   = "analyst"
 	Channel       = "readmodel"
 )
 
@@ -36,6 +39,8 @@ const (
 	UnknownSymbols   = "unknown_symbols"
 	Sessions         = "sessions"
 	Outcomes         = "outcomes"
+	Scores           = "scores"
+	Producers        = "producers"
 	Rejected         = "rejected"
 	Retractions      = "retractions"
 	DeadLetters      = "dead_letters"
@@ -53,6 +58,9 @@ const (
 	Spending            = "spending"
 	Pipeline            = "pipeline"
 	Lag                 = "lag"
+	Breakdowns          = "breakdowns"
+	Completeness        = "completeness"
+	ModelCosts          = "model_costs"
 )
 
 // The tables of Ops.
@@ -90,6 +98,14 @@ var (
 	indexesSQL string
 	//go:embed views.sql
 	viewsSQL string
+	//go:embed metrics.sql
+	metricsSQL string
+	//go:embed pipeline.sql
+	pipelineSQL string
+	//go:embed legacy.sql
+	legacySQL string
+	//go:embed comments.sql
+	commentsSQL string
 	//go:embed grants.sql
 	grantsSQL string
 )
@@ -107,16 +123,19 @@ func TablesSQL() string { return schemaSQL }
 func IndexesSQL() string { return indexesSQL }
 
 // ViewsSQL makes functions and views. It needs schema ops.
-func ViewsSQL() string { return viewsSQL }
+func ViewsSQL() string { return viewsSQL + metricsSQL + pipelineSQL + commentsSQL }
 
-// GrantsSQL gives role grafana the right to read.
+// LegacySQL makes schema legacy_next beside a new schema of the read model: the Python system's tables.
+func LegacySQL() string { return legacySQL }
+
+// GrantsSQL gives the roles grafana and analyst the right to read.
 func GrantsSQL() string { return grantsSQL }
 
 // Hash returns 64 hex digits over the SQL of the read model: another hash means other tables or
 // views, and so a rebuild.
 func Hash() string {
 	h := sha256.New()
-	for _, s := range []string{schemaSQL, indexesSQL, viewsSQL, grantsSQL} {
+	for _, s := range []string{schemaSQL, indexesSQL, ViewsSQL(), legacySQL, grantsSQL} {
 		io.WriteString(h, s)
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -151,6 +170,8 @@ func Tables() []Table {
 		{Name: UnknownSymbols, Key: []string{"symbol"}, Recording: with("event_id", "superseded", "is_unknown", "noticed_at")},
 		{Name: Sessions, Key: []string{"session_date"}},
 		{Name: Outcomes, Key: []string{"prediction_id", "symbol", "basis", "horizon"}, Recording: []string{"first_priced_at"}},
+		{Name: Scores, Key: []string{"prediction_id", "symbol", "basis", "horizon"}, Recording: []string{"origin", "predicted_at"}},
+		{Name: Producers, Key: []string{"stream", "producer"}, Recording: []string{"last_recorded_at", "last_event_id"}},
 		{Name: Rejected, Key: []string{"event_id"}, Recording: with("event_id", "occurred_at")},
 		{Name: Retractions, Key: []string{"event_id"}, Recording: with("event_id", "retracted_events", "retracted_batch", "occurred_at")},
 		{Name: DeadLetters, Key: []string{"dead_letter_id"}, Recording: []string{"dead_letter_id", "event_id", "recorded_at"}, Reading: []string{"version", "row"}},

@@ -524,6 +524,86 @@ COMMENT ON COLUMN outcomes.suspect IS 'The source''s prices jump like a split th
 COMMENT ON COLUMN outcomes.due_at IS 'When the target bar is final, UTC.';
 COMMENT ON COLUMN outcomes.first_priced_at IS 'When both bars were first in the lake, UTC; corrections do not move it.';
 
+-- One row per outcome that metrics count, with everything that they filter and group by, so that a metric
+-- reads one partition and joins nothing. Partitioned by basis and horizon: a metric is always of one of each.
+CREATE TABLE scores (
+    prediction_id text NOT NULL,
+    symbol text NOT NULL,
+    basis text NOT NULL,
+    horizon integer NOT NULL,
+    target_session date NOT NULL,
+    published_at timestamptz NOT NULL,
+    return_micros bigint NOT NULL,
+    abnormal_micros bigint,
+    pnl_micros bigint NOT NULL,
+    confidence double precision,
+    correct boolean NOT NULL,
+    correct_abnormal boolean,
+    move integer NOT NULL,
+    sentiment text NOT NULL,
+    origin text NOT NULL,
+    is_primary boolean NOT NULL,
+    synthetic boolean NOT NULL,
+    post_id text NOT NULL,
+    weekday integer NOT NULL,
+    phase text NOT NULL,
+    analyzer text,
+    provider text,
+    model text,
+    prompt_version text,
+    predicted_at timestamptz NOT NULL
+) PARTITION BY LIST (basis);
+DO $$
+DECLARE
+    b text;
+    h integer;
+BEGIN
+    FOREACH b IN ARRAY ARRAY['prior_close', 'next_open', 'legacy'] LOOP
+        EXECUTE format('CREATE TABLE %I PARTITION OF scores FOR VALUES IN (%L) PARTITION BY LIST (horizon)', 'scores_' || b, b);
+        FOREACH h IN ARRAY ARRAY[1, 3, 7, 30] LOOP
+            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES IN (%s)', 'scores_' || b || '_' || h, 'scores_' || b, h);
+        END LOOP;
+    END LOOP;
+END $$;
+COMMENT ON TABLE scores IS 'The rows that every metric counts: evaluated outcomes of calls that have a sentiment (domain.md 5), with all that metrics filter and group by. Sums of whole millionths are exact in any order.';
+COMMENT ON COLUMN scores.prediction_id IS 'The prediction.';
+COMMENT ON COLUMN scores.symbol IS 'Asset of the call.';
+COMMENT ON COLUMN scores.basis IS 'prior_close, next_open (default for every headline) or legacy.';
+COMMENT ON COLUMN scores.horizon IS 'Sessions from base to target: 1, 3, 7 or 30.';
+COMMENT ON COLUMN scores.target_session IS 'Session of the target price.';
+COMMENT ON COLUMN scores.published_at IS 'When the post was published, UTC.';
+COMMENT ON COLUMN scores.return_micros IS 'Return in millionths of a percentage point.';
+COMMENT ON COLUMN scores.abnormal_micros IS 'Return above the benchmark in millionths of a percentage point; null where there is none.';
+COMMENT ON COLUMN scores.pnl_micros IS 'Millionths of a dollar that 1,000 dollars in the direction of the call made; neutral is no trade.';
+COMMENT ON COLUMN scores.confidence IS 'Confidence of the answer, 0 to 1.';
+COMMENT ON COLUMN scores.correct IS 'The call was right by the return and the correctness band.';
+COMMENT ON COLUMN scores.correct_abnormal IS 'The same by the abnormal return; null where there is none.';
+COMMENT ON COLUMN scores.move IS '1 when the return is above the correctness band, -1 below minus the band, 0 within it.';
+COMMENT ON COLUMN scores.sentiment IS 'bullish, bearish or neutral.';
+COMMENT ON COLUMN scores.origin IS 'live, retrospective (answered after the open of the first session that could act on it) or imported.';
+COMMENT ON COLUMN scores.is_primary IS 'Made by the configuration that the setting primary analyzer names; always true when it names none.';
+COMMENT ON COLUMN scores.synthetic IS 'The prediction was made up by a simulator.';
+COMMENT ON COLUMN scores.post_id IS 'The post.';
+COMMENT ON COLUMN scores.weekday IS 'Weekday of the post in New York, 1 (Monday) to 7.';
+COMMENT ON COLUMN scores.phase IS 'Market phase at the post, New York: pre (from 04:00), regular, post (until 20:00) or closed.';
+COMMENT ON COLUMN scores.analyzer IS 'llm or rules.';
+COMMENT ON COLUMN scores.provider IS 'Provider of the model, such as openai.';
+COMMENT ON COLUMN scores.model IS 'Model that answered.';
+COMMENT ON COLUMN scores.prompt_version IS 'Version of the prompt; legacy:<row id> for imported rows.';
+COMMENT ON COLUMN scores.predicted_at IS 'When the answer arrived, UTC.';
+
+CREATE TABLE producers (
+    stream text NOT NULL,
+    producer text NOT NULL,
+    last_recorded_at timestamptz NOT NULL,
+    last_event_id text NOT NULL
+);
+COMMENT ON TABLE producers IS 'Who has appended to each stream, and when last.';
+COMMENT ON COLUMN producers.stream IS 'posts, predictions or prices.';
+COMMENT ON COLUMN producers.producer IS 'Who recorded it, as name@version.';
+COMMENT ON COLUMN producers.last_recorded_at IS 'When the lake committed the newest event of it, UTC.';
+COMMENT ON COLUMN producers.last_event_id IS 'That event.';
+
 CREATE TABLE rejected (
     event_id text NOT NULL,
     stream text NOT NULL,

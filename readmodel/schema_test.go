@@ -52,7 +52,7 @@ func names(t *testing.T, db *pgx.Conn, sql string, args ...any) []string {
 
 func TestNamesAreTheDatabases(t *testing.T) {
 	_, db := makeSchema(t)
-	const list = "SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = $2 ORDER BY relname"
+	const list = "SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace AND (relkind = $2 OR relkind = 'p' AND $2 = 'r') AND NOT relispartition ORDER BY relname"
 	var tables []string
 	for _, tab := range readmodel.Tables() {
 		tables = append(tables, tab.Name)
@@ -72,7 +72,8 @@ func TestNamesAreTheDatabases(t *testing.T) {
 	if got := names(t, db, list, "readmodel", "r"); !slices.Equal(got, tables) {
 		t.Errorf("tables are %v, Tables says %v", got, tables)
 	}
-	views := []string{readmodel.Accuracy, readmodel.AccuracyByModel, readmodel.AnalysisDeadLetters, readmodel.Lag, readmodel.OutcomesStatus,
+	views := []string{readmodel.Accuracy, readmodel.AccuracyByModel, readmodel.AnalysisDeadLetters, readmodel.Breakdowns, readmodel.Completeness,
+		readmodel.Lag, readmodel.ModelCosts, readmodel.OutcomesStatus,
 		readmodel.Pipeline, readmodel.PostsStatus, readmodel.Scored, readmodel.Spending}
 	if got := names(t, db, list, "readmodel", "v"); !slices.Equal(got, views) {
 		t.Errorf("views are %v, the constants say %v", got, views)
@@ -90,35 +91,43 @@ func TestEverythingIsCommented(t *testing.T) {
 		LEFT JOIN LATERAL (SELECT NULL::name AS attname, 0::smallint AS attnum UNION ALL
 			SELECT attname, attnum FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) a ON true
 		LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
-		WHERE n.nspname IN ('readmodel', 'ops') AND c.relkind IN ('r', 'v') AND coalesce(d.description, '') = '' ORDER BY 1`)
+		WHERE n.nspname IN ('readmodel', 'ops') AND c.relkind IN ('r', 'v', 'p') AND NOT c.relispartition AND coalesce(d.description, '') = '' ORDER BY 1`)
 	if len(missing) > 0 {
 		t.Errorf("%d tables, views or columns have no comment: %s", len(missing), strings.Join(missing, ", "))
 	}
+	missing = names(t, db, "SELECT proname FROM pg_proc WHERE pronamespace = 'readmodel'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL")
+	if len(missing) > 0 {
+		t.Errorf("functions have no comment: %s", strings.Join(missing, ", "))
+	}
 }
 
-// Grafana may read everything and write nothing, is read-only by default and bounded in time.
-func TestGrafanaMayOnlyRead(t *testing.T) {
+// The readers may read everything and write nothing, are read-only by default and bounded in time.
+func TestReadersMayOnlyRead(t *testing.T) {
 	url, db := makeSchema(t)
-	var config []string
-	var canLogin bool
-	if err := db.QueryRow(context.Background(), "SELECT coalesce(rolconfig, '{}'), rolcanlogin FROM pg_roles WHERE rolname = 'grafana'").Scan(&config, &canLogin); err != nil {
-		t.Fatal(err)
-	}
-	if !canLogin || !slices.Contains(config, "statement_timeout=30s") || !slices.Contains(config, "default_transaction_read_only=on") {
-		t.Errorf("role grafana: login %t, settings %v", canLogin, config)
-	}
-	reader := readmodeltest.Connect(t, url)
-	runAll(t, reader, "SET ROLE grafana")
-	for _, relation := range names(t, db, "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('readmodel', 'ops') AND c.relkind IN ('r', 'v')") {
-		if _, err := reader.Exec(context.Background(), "SELECT * FROM "+relation); err != nil {
-			t.Errorf("grafana cannot read %s: %v", relation, err)
+	for role, timeout := range map[string]string{readmodel.RoleGrafana: "30s", readmodel.RoleAnalyst: "5min"} {
+		var config []string
+		var canLogin bool
+		if err := db.QueryRow(context.Background(), "SELECT coalesce(rolconfig, '{}'), rolcanlogin FROM pg_roles WHERE rolname = $1", role).Scan(&config, &canLogin); err != nil {
+			t.Fatal(err)
 		}
-		if _, err := reader.Exec(context.Background(), "DELETE FROM "+relation); err == nil {
-			t.Errorf("grafana may delete from %s", relation)
+		if !canLogin || !slices.Contains(config, "statement_timeout="+timeout) || !slices.Contains(config, "default_transaction_read_only=on") {
+			t.Errorf("role %s: login %t, settings %v", role, canLogin, config)
 		}
-	}
-	if _, err := reader.Exec(context.Background(), "CREATE TABLE readmodel.mine (a int)"); err == nil {
-		t.Error("grafana may make tables")
+		reader := readmodeltest.Connect(t, url)
+		runAll(t, reader, "SET ROLE "+role)
+		for _, relation := range names(t, db, "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('readmodel', 'ops') AND c.relkind IN ('r', 'v', 'p')") {
+			if _, err := reader.Exec(context.Background(), "SELECT * FROM "+relation); err != nil {
+				t.Errorf("%s cannot read %s: %v", role, relation, err)
+			}
+			if _, err := reader.Exec(context.Background(), "DELETE FROM "+relation); err == nil {
+				t.Errorf("%s may delete from %s", role, relation)
+			}
+		}
+		for _, sql := range []string{"CREATE TABLE readmodel.mine (a int)", "CREATE SCHEMA mine", "DROP VIEW readmodel.accuracy", "TRUNCATE ops.builds", "ALTER TABLE readmodel.posts ADD COLUMN x int"} {
+			if _, err := reader.Exec(context.Background(), sql); err == nil {
+				t.Errorf("%s may %s", role, sql)
+			}
+		}
 	}
 }
 

@@ -49,77 +49,21 @@ COMMENT ON VIEW outcomes_status IS 'Outcomes with their call, the status at the 
 COMMENT ON COLUMN outcomes_status.status IS 'evaluated, unpriceable, outside_calendar, suspect, pending (before due_at), awaiting_price (due, no bar) or no_bar (ten days past due).';
 COMMENT ON COLUMN outcomes_status.why IS 'Why the row is not evaluated; null when it is.';
 
--- The rows that every metric counts: evaluated and with a sentiment. up, down and flat say how the
--- return lies to the correctness band.
+-- The rows of scores with all columns of their outcome. Postgres leaves the join out of a query that asks
+-- for none of them, so metrics may read this view as cheaply as the table.
 CREATE VIEW scored AS
-SELECT o.*, c.sentiment, c.origin, c.post_id, c.published_at, c.confidence, c.predicted_at,
-    p.analyzer, p.provider, p.model, p.prompt_version, p.is_primary, p.synthetic,
-    o.return_pct > b.band AS up, o.return_pct < -b.band AS down, abs(o.return_pct) <= b.band AS flat
-FROM outcomes o
-JOIN calls c USING (prediction_id, symbol)
-JOIN predictions p USING (prediction_id)
-CROSS JOIN (SELECT band_pct::numeric AS band FROM ops.settings) b
-WHERE o.correct IS NOT NULL;
+SELECT s.prediction_id, s.symbol, s.basis, s.horizon, o.base_session, o.base_price, s.target_session, o.target_price,
+    s.return_micros * 0.000001 AS return_pct, o.benchmark_pct, s.abnormal_micros * 0.000001 AS abnormal_pct, s.correct, s.correct_abnormal,
+    s.return_micros * 0.00001 AS pnl_long, s.pnl_micros * 0.000001 AS pnl, o.source, o.benchmark_source, o.suspect, o.due_at, o.first_priced_at,
+    s.sentiment, s.origin, s.post_id, s.published_at, s.confidence, s.predicted_at,
+    s.analyzer, s.provider, s.model, s.prompt_version, s.is_primary, s.synthetic,
+    s.move = 1 AS up, s.move = -1 AS down, s.move = 0 AS flat, s.weekday, s.phase
+FROM scores s
+LEFT JOIN outcomes o USING (prediction_id, symbol, basis, horizon);
 COMMENT ON VIEW scored IS 'The rows that every metric counts: evaluated outcomes of calls that have a sentiment (domain.md 5).';
 COMMENT ON COLUMN scored.up IS 'The return is above the correctness band.';
 COMMENT ON COLUMN scored.down IS 'The return is below minus the correctness band.';
 COMMENT ON COLUMN scored.flat IS 'The return is within the correctness band.';
-
-CREATE VIEW accuracy_by_model AS
-SELECT analyzer, provider, model, prompt_version, is_primary, basis, horizon, origin, count(*) AS n,
-    count(*) FILTER (WHERE correct) AS correct,
-    100.0::float8 * count(*) FILTER (WHERE correct) / count(*) AS accuracy_pct,
-    wilson_low(count(*) FILTER (WHERE correct), count(*)) AS wilson_low_pct,
-    wilson_high(count(*) FILTER (WHERE correct), count(*)) AS wilson_high_pct,
-    100.0::float8 * count(*) FILTER (WHERE up) / count(*) AS always_bullish_pct,
-    random_mix(count(*) FILTER (WHERE sentiment = 'bullish'), count(*) FILTER (WHERE sentiment = 'bearish'),
-        count(*) FILTER (WHERE sentiment = 'neutral'), count(*) FILTER (WHERE up), count(*) FILTER (WHERE down),
-        count(*) FILTER (WHERE flat)) AS random_mix_pct,
-    avg(return_pct)::float8 AS avg_return_pct,
-    avg(abnormal_pct)::float8 AS avg_abnormal_pct,
-    sum(pnl)::float8 AS total_pnl,
-    count(DISTINCT post_id) AS posts
-FROM scored
-GROUP BY analyzer, provider, model, prompt_version, is_primary, basis, horizon, origin;
-COMMENT ON VIEW accuracy_by_model IS 'Accuracy of every configuration per basis, horizon and origin, beside two baselines on the very same rows.';
-
-CREATE VIEW accuracy AS
-SELECT basis, horizon, origin, count(*) AS n,
-    count(*) FILTER (WHERE correct) AS correct,
-    100.0::float8 * count(*) FILTER (WHERE correct) / count(*) AS accuracy_pct,
-    wilson_low(count(*) FILTER (WHERE correct), count(*)) AS wilson_low_pct,
-    wilson_high(count(*) FILTER (WHERE correct), count(*)) AS wilson_high_pct,
-    100.0::float8 * count(*) FILTER (WHERE up) / count(*) AS always_bullish_pct,
-    random_mix(count(*) FILTER (WHERE sentiment = 'bullish'), count(*) FILTER (WHERE sentiment = 'bearish'),
-        count(*) FILTER (WHERE sentiment = 'neutral'), count(*) FILTER (WHERE up), count(*) FILTER (WHERE down),
-        count(*) FILTER (WHERE flat)) AS random_mix_pct,
-    avg(return_pct)::float8 AS avg_return_pct,
-    avg(abnormal_pct)::float8 AS avg_abnormal_pct,
-    sum(pnl)::float8 AS total_pnl,
-    count(DISTINCT post_id) AS posts
-FROM scored
-WHERE is_primary
-GROUP BY basis, horizon, origin;
-COMMENT ON VIEW accuracy IS 'Accuracy of the primary analyzer per basis, horizon and origin, beside two baselines on the very same rows (domain.md 5).';
-
-DO $$
-DECLARE
-    v text;
-BEGIN
-    FOREACH v IN ARRAY ARRAY['accuracy', 'accuracy_by_model'] LOOP
-        EXECUTE format('COMMENT ON COLUMN %I.n IS %L', v, 'Evaluated calls with a sentiment.');
-        EXECUTE format('COMMENT ON COLUMN %I.correct IS %L', v, 'Those that were right.');
-        EXECUTE format('COMMENT ON COLUMN %I.accuracy_pct IS %L', v, 'correct / n in percentage points.');
-        EXECUTE format('COMMENT ON COLUMN %I.wilson_low_pct IS %L', v, 'Lower end of the 95 % Wilson interval of the accuracy.');
-        EXECUTE format('COMMENT ON COLUMN %I.wilson_high_pct IS %L', v, 'Upper end of the 95 % Wilson interval of the accuracy.');
-        EXECUTE format('COMMENT ON COLUMN %I.always_bullish_pct IS %L', v, 'Accuracy of always saying bullish on the same rows.');
-        EXECUTE format('COMMENT ON COLUMN %I.random_mix_pct IS %L', v, 'Accuracy of random calls with the same mix of sentiments on the same rows.');
-        EXECUTE format('COMMENT ON COLUMN %I.avg_return_pct IS %L', v, 'Mean return in percentage points.');
-        EXECUTE format('COMMENT ON COLUMN %I.avg_abnormal_pct IS %L', v, 'Mean return above the benchmark in percentage points, of the rows that have one.');
-        EXECUTE format('COMMENT ON COLUMN %I.total_pnl IS %L', v, 'Dollars made by 1,000 in the direction of every call.');
-        EXECUTE format('COMMENT ON COLUMN %I.posts IS %L', v, 'Posts that the calls come from.');
-    END LOOP;
-END $$;
 
 CREATE VIEW posts_status AS
 SELECT p.post_id, p.published_at, p.text, p.url, p.source, p.is_repost, p.is_deleted, p.is_redacted, p.versions, p.synthetic,
@@ -195,22 +139,3 @@ COMMENT ON COLUMN lag.seconds_unseen IS 'Seconds since the projector last looked
 COMMENT ON COLUMN lag.last_delay_seconds IS 'Seconds from the recording of the newest event to its appearance here.';
 COMMENT ON COLUMN lag.p50_seconds IS 'Median of that delay over the last seven days.';
 COMMENT ON COLUMN lag.p95_seconds IS '95th percentile of that delay over the last seven days.';
-
--- A column of a view that is named like a table's column and has no comment of its own means the same.
-DO $$
-DECLARE
-    c record;
-BEGIN
-    FOR c IN
-        SELECT DISTINCT ON (v.oid, a.attnum) v.relname AS view, a.attname AS name, d.description
-        FROM pg_class v
-        JOIN pg_attribute a ON a.attrelid = v.oid AND a.attnum > 0
-        JOIN pg_class t ON t.relnamespace = v.relnamespace AND t.relkind = 'r'
-        JOIN pg_attribute b ON b.attrelid = t.oid AND b.attname = a.attname AND b.attnum > 0
-        JOIN pg_description d ON d.objoid = t.oid AND d.objsubid = b.attnum AND d.classoid = 'pg_class'::regclass
-        WHERE v.relkind = 'v' AND v.relnamespace = current_schema()::regnamespace AND col_description(v.oid, a.attnum) IS NULL
-        ORDER BY v.oid, a.attnum, t.relname
-    LOOP
-        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', c.view, c.name, c.description);
-    END LOOP;
-END $$;

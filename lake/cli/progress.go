@@ -49,7 +49,7 @@ func (p *Progress) Report(stage string, done, total int) {
 	finished := total > 0 && done >= total
 	p.done = finished
 	if p.tty {
-		p.bar.ChangeMax(max(total, done+1))
+		p.bar.ChangeMax(max(total, done+1)) // a bar that is full ends
 		if finished {
 			p.bar.ChangeMax(total)
 		}
@@ -58,6 +58,10 @@ func (p *Progress) Report(stage string, done, total int) {
 	}
 	if finished || p.now().Sub(p.shown) >= 3*time.Second {
 		p.shown = p.now()
+		if total == 0 {
+			fmt.Fprintf(p.out, "%s: %d\n", stage, done)
+			return
+		}
 		fmt.Fprintf(p.out, "%s: %d of %d\n", stage, done, total)
 	}
 }

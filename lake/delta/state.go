@@ -25,7 +25,10 @@ type State struct {
 	MetaData MetaData
 	// Files are the live data files by path.
 	Files map[string]*Add
-	Txns  map[string]int64
+	// Retired are the files that were removed, by path: the protocol's tombstones. A state that was
+	// read from a checkpoint may lack those whose retention has passed.
+	Retired map[string]*Remove
+	Txns    map[string]int64
 	// Modified is the greatest modificationTime of any add so far, in ms since 1970.
 	Modified int64
 	// TagMax is the greatest value so far of every tag of an add that is a whole number.
@@ -34,13 +37,13 @@ type State struct {
 
 // NewState is the state before the first commit.
 func NewState() *State {
-	return &State{Version: -1, Files: map[string]*Add{}, Txns: map[string]int64{}, TagMax: map[string]int64{}}
+	return &State{Version: -1, Files: map[string]*Add{}, Retired: map[string]*Remove{}, Txns: map[string]int64{}, TagMax: map[string]int64{}}
 }
 
 // Clone returns a copy that Apply may change without changing s.
 func (s *State) Clone() *State {
 	c := *s
-	c.Files, c.Txns, c.TagMax = maps.Clone(s.Files), maps.Clone(s.Txns), maps.Clone(s.TagMax)
+	c.Files, c.Retired, c.Txns, c.TagMax = maps.Clone(s.Files), maps.Clone(s.Retired), maps.Clone(s.Txns), maps.Clone(s.TagMax)
 	return &c
 }
 
@@ -63,12 +66,16 @@ func (s *State) Apply(version int64, actions []Action) error {
 	return nil
 }
 
+// apply folds one action into s. seen is the paths that the commit has named so far; nil where the
+// caller has looked after that.
 func (s *State) apply(a Action, seen map[string]bool) error {
 	once := func(path string) error {
 		if seen[path] {
 			return fmt.Errorf("file %q stands twice in one commit", path)
 		}
-		seen[path] = true
+		if seen != nil {
+			seen[path] = true
+		}
 		_, err := Key(path)
 		return err
 	}
@@ -85,21 +92,31 @@ func (s *State) apply(a Action, seen map[string]bool) error {
 			return err
 		}
 		s.Files[a.Add.Path] = a.Add
+		delete(s.Retired, a.Add.Path)
 		s.Modified = max(s.Modified, a.Add.ModificationTime)
-		for tag, value := range a.Add.Tags {
-			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
-				s.TagMax[tag] = max(s.TagMax[tag], n)
-			}
-		}
+		noteTags(s.TagMax, a.Add.Tags)
 	case a.Remove != nil:
 		if err := once(a.Remove.Path); err != nil {
 			return err
 		}
 		delete(s.Files, a.Remove.Path)
+		s.Retired[a.Remove.Path] = a.Remove
 	case a.Txn != nil:
 		s.Txns[a.Txn.AppID] = a.Txn.Version
 	}
 	return nil
+}
+
+// noteTags raises greatest to the values of the tags that are whole numbers.
+func noteTags(greatest map[string]int64, tags map[string]string) {
+	for tag, value := range tags {
+		if len(value) > 19 {
+			continue // a checksum; ParseInt would make an error of it, at some cost
+		}
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+			greatest[tag] = max(greatest[tag], n)
+		}
+	}
 }
 
 func checkProtocol(p *Protocol) error {

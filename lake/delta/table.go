@@ -11,12 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"shitpost-alpha/lake/objects"
 )
@@ -97,103 +93,6 @@ func (t *Table) advance(version int64, actions []Action) error {
 		return fmt.Errorf("table %s: %w", t.name, err)
 	}
 	return nil
-}
-
-// Refresh learns of the newest version and returns it, -1 when there is no table. It lists what
-// follows the version seen so far and reads those commits, several at a time.
-func (t *Table) Refresh(ctx context.Context) (int64, error) {
-	versions, err := t.listAfter(ctx, t.Seen())
-	if err != nil {
-		return 0, err
-	}
-	commits, err := t.readAll(ctx, versions)
-	if err != nil {
-		return 0, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, v := range versions {
-		if err := t.advance(v, commits[i]); err != nil {
-			return 0, err
-		}
-	}
-	return t.state.Version, nil
-}
-
-// At returns the state at a version, or ErrNoVersion. Version -1 means the newest. The state is the
-// caller's own.
-func (t *Table) At(ctx context.Context, version int64) (*State, error) {
-	head, err := t.Refresh(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if version > head {
-		return nil, fmt.Errorf("table %s at version %d: %w (the newest is %d)", t.name, version, ErrNoVersion, head)
-	}
-	if state := t.clone(); version < 0 || state.Version == version {
-		return state, nil
-	}
-	versions := make([]int64, version+1)
-	for i := range versions {
-		versions[i] = int64(i)
-	}
-	commits, err := t.readAll(ctx, versions)
-	if err != nil {
-		return nil, err
-	}
-	state := NewState()
-	for i, v := range versions {
-		if err := state.Apply(v, commits[i]); err != nil {
-			return nil, fmt.Errorf("table %s: %w", t.name, err)
-		}
-	}
-	return state, nil
-}
-
-func (t *Table) clone() *State {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.state.Clone()
-}
-
-// listAfter returns the versions that follow after without a gap. What lies beyond a gap does not
-// exist for a reader.
-func (t *Table) listAfter(ctx context.Context, after int64) ([]int64, error) {
-	prefix := t.name + "/_delta_log/"
-	start := ""
-	if after >= 0 {
-		start = CommitKey(t.name, after)
-	}
-	var versions []int64
-	for info, err := range t.store.List(ctx, prefix, start) {
-		if err != nil {
-			return nil, fmt.Errorf("list log of %s: %w", t.name, err)
-		}
-		name, isCommit := strings.CutSuffix(strings.TrimPrefix(info.Key, prefix), ".json")
-		v, err := strconv.ParseInt(name, 10, 64)
-		if !isCommit || err != nil || len(name) != 20 {
-			continue
-		}
-		if v != after+1+int64(len(versions)) {
-			break
-		}
-		versions = append(versions, v)
-	}
-	return versions, nil
-}
-
-// readAll reads the commits of the versions, several at a time.
-func (t *Table) readAll(ctx context.Context, versions []int64) ([][]Action, error) {
-	commits := make([][]Action, len(versions))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(16)
-	for i, v := range versions {
-		g.Go(func() (err error) {
-			commits[i], err = t.Read(ctx, v)
-			return err
-		})
-	}
-	return commits, g.Wait()
 }
 
 // commitTries is how often a commit whose outcome is unknown is looked up and sent again.

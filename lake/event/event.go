@@ -70,7 +70,7 @@ const (
 // Envelope holds the columns that every event has, whatever its stream.
 type Envelope struct {
 	// EventID is the identity of the fact, 32 hex digits; see Seal.
-	EventID string `parquet:"event_id"`
+	EventID string `parquet:"event_id,plain"`
 	Kind    Kind   `parquet:"kind,dict"`
 	// Key is what the fact is about: post id, prediction id or symbol.
 	Key string `parquet:"key"`
@@ -88,7 +88,7 @@ type Envelope struct {
 	// Supersedes is the event that this one replaces for the same subject, if any.
 	Supersedes string `parquet:"supersedes,optional"`
 	// ContentHash is 32 hex digits over what the fact says, without who, when and how often.
-	ContentHash string `parquet:"content_hash"`
+	ContentHash string `parquet:"content_hash,plain"`
 	// BatchID is the txnId of the commit. Set by Append.
 	BatchID       string `parquet:"batch_id,dict"`
 	SchemaVersion int32  `parquet:"schema_version"`

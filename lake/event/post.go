@@ -79,7 +79,7 @@ func (p *Post) subject() string {
 	case PostRedacted:
 		return "redacted " + p.Key
 	case WindowRead:
-		return "window " + p.Source + " " + p.WindowTo.UTC().Format(time.RFC3339Nano)
+		return "window " + p.Source + " " + stamp(p.WindowTo)
 	}
 	return "post " + p.Source + " " + p.Key
 }
@@ -181,9 +181,11 @@ func IsBlank(r rune) bool {
 	return unicode.IsSpace(r)
 }
 
+// stamp renders a time as it is kept: UTC, cut to µs, so that a hash can be computed again from the
+// stored columns.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format(time.RFC3339Nano)
+	return t.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
 }

@@ -157,6 +157,33 @@ func (f *Folder) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
+// Leftovers returns the temporary files below the prefix, which List does not show: those of Puts
+// under way, and those that crashes left. Delete takes their keys.
+func (f *Folder) Leftovers(ctx context.Context, prefix string) ([]Info, error) {
+	var infos []Info
+	root := f.Path(prefix)
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		} else if err != nil || d.IsDir() || !strings.HasPrefix(d.Name(), tempPrefix) {
+			return err
+		}
+		rel, err := filepath.Rel(f.root, file)
+		stat, statErr := d.Info()
+		if errors.Is(statErr, fs.ErrNotExist) {
+			return err
+		}
+		if err = errors.Join(err, statErr); err == nil {
+			infos = append(infos, Info{Key: filepath.ToSlash(rel), Size: stat.Size(), Modified: stat.ModTime().UTC()})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list temporary files of %q: %w", prefix, err)
+	}
+	return infos, nil
+}
+
 func writeTemp(dir string, data []byte) (string, error) {
 	file, err := os.CreateTemp(dir, tempPrefix+"*")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -71,6 +72,13 @@ func (m *Memory) List(ctx context.Context, prefix, after string) iter.Seq2[Info,
 			}
 		}
 	}
+}
+
+// Clone returns a copy that later changes of m do not reach.
+func (m *Memory) Clone() *Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &Memory{objects: maps.Clone(m.objects)}
 }
 
 // Delete implements Store.

@@ -6,7 +6,13 @@
 // terminal event per post: prediction_made, post_bypassed or a terminal analysis_failed. All its
 // state is in the lake, so it may die anywhere and run twice.
 //
-// The package rules holds the offline model. What the words mean is fixed in domain.md 2.
+// A model that costs money is Metered. It is asked under a Lease, so that only one process pays, and
+// within a DailyBudget; each of its answers is appended as it arrives. Failed attempts are events too:
+// they are counted, spaced and in the end given up by what the lake says. DeadLetters lists those,
+// Requeue has them tried anew.
+//
+// The package rules holds the offline model, openai the one over HTTP. What the words mean is fixed
+// in domain.md 2.
 package analysis
 
 import (
@@ -46,8 +52,29 @@ type Answer struct {
 	Temperature *float64
 	TokensIn    int64
 	TokensOut   int64
-	// CostMicros is in millionths of a US dollar.
+	// CostMicros is in millionths of a US dollar. An Answer beside an error holds what the failed
+	// attempt took.
 	CostMicros int64
+	// Latency is how long the model took; 0 where the model does not say.
+	Latency time.Duration
+}
+
+// Metered is a Model that is paid for, or that may be asked only so often.
+type Metered interface {
+	Model
+	// Wait returns when the model's own limits allow a call for the post, or with ctx's error.
+	Wait(ctx context.Context, in Input) error
+	// Estimate says what a call for the post would take. It asks nothing of the model.
+	Estimate(in Input) Estimate
+}
+
+// Estimate is what a call is expected to take.
+type Estimate struct {
+	TokensIn  int64 `json:"tokens_in"`
+	TokensOut int64 `json:"tokens_out"`
+	// CostMicros and MaxCostMicros are in millionths of a US dollar: as expected, and at most.
+	CostMicros    int64 `json:"cost_micros"`
+	MaxCostMicros int64 `json:"max_cost_micros"`
 }
 
 // MaxAssets is how many assets an answer may name.
@@ -56,12 +83,17 @@ const MaxAssets = 10
 // Config names a configuration: together with the post it identifies a prediction.
 type Config struct {
 	// Analyzer is llm or rules.
-	Analyzer      string
-	Provider      string
-	Model         string
-	PromptVersion string
+	Analyzer      string `json:"analyzer"`
+	Provider      string `json:"provider"`
+	Model         string `json:"model"`
+	PromptVersion string `json:"prompt_version"`
 	// PromptHash is over the prompt or lexicon that PromptVersion names.
-	PromptHash string
+	PromptHash string `json:"prompt_hash"`
+}
+
+// String names the configuration for people: llm openai/gpt-4.1-mini v1.
+func (c Config) String() string {
+	return c.Analyzer + " " + c.Provider + "/" + c.Model + " " + c.PromptVersion
 }
 
 // PredictionID identifies this configuration's analysis of a post.
@@ -86,10 +118,16 @@ const (
 // stops says that the class is the service's trouble and not the post's: it costs no attempt.
 func (c Class) stops() bool { return c == Auth || c == Budget }
 
+// outage says that the class is likely to hit the next post too: the model cannot be reached, or not
+// now.
+func (c Class) outage() bool { return c == RateLimited || c == Timeout || c == Server }
+
 // Failure is an attempt that gave no answer.
 type Failure struct {
 	Class Class
 	Err   error
+	// RetryAfter is how long the model asks to be left alone; 0 when it does not say.
+	RetryAfter time.Duration
 }
 
 func (f *Failure) Error() string { return string(f.Class) + ": " + f.Err.Error() }

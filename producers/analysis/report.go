@@ -6,6 +6,7 @@ import (
 
 // Report says where the analysis by a configuration stands, from the lake as last read.
 type Report struct {
+	Config Config `json:"config"`
 	// Posts is how many posts are known, in scope or not.
 	Posts int `json:"posts"`
 	// InScope is Completed, all of Bypassed, Failed and Open together.
@@ -27,6 +28,8 @@ type Stats struct {
 	Dropped   map[string]int `json:"dropped"`
 	Bypassed  map[string]int `json:"bypassed"` // by reason
 	Failed    map[string]int `json:"failed"`   // attempts, by class
+	// CostMicros is in millionths of a US dollar.
+	CostMicros int64 `json:"cost_micros"`
 }
 
 func newStats() Stats {
@@ -34,6 +37,9 @@ func newStats() Stats {
 }
 
 func (s *Stats) count(d *event.Prediction) {
+	if d.CostMicros != nil {
+		s.CostMicros += *d.CostMicros
+	}
 	switch d.Kind {
 	case event.PredictionMade:
 		s.Completed++
@@ -50,7 +56,7 @@ func (s *Stats) count(d *event.Prediction) {
 
 // Report returns the state after the last step.
 func (a *Analyzer) Report() Report {
-	r := Report{Posts: len(a.seen.byID), Bypassed: map[string]int{}, Run: a.stats}
+	r := Report{Config: a.Config, Posts: len(a.seen.byID), Bypassed: map[string]int{}, Run: a.stats}
 	for id, p := range a.seen.byID {
 		if !a.inScope(p) {
 			continue

@@ -29,6 +29,11 @@ type rendering struct {
 	text       string // the author's own
 }
 
+// input is what a model is shown.
+func (r *rendering) input(p *post) Input {
+	return Input{PostID: p.id, PublishedAt: p.publishedAt, Text: r.text}
+}
+
 func (r *rendering) after(w *rendering) bool {
 	if !r.recordedAt.Equal(w.recordedAt) {
 		return r.recordedAt.After(w.recordedAt)
@@ -130,97 +135,4 @@ func (v *postsView) Apply(e *event.Post) {
 		}
 	}
 	p.renderings = append(p.renderings, r)
-}
-
-// predictionsView folds stream predictions: which posts have which verdicts.
-type predictionsView struct {
-	config    Config
-	bypassed  map[string]string // post id to reason
-	predicted map[string]bool   // post ids with a prediction of any configuration
-	made      map[string]bool   // post ids with a prediction of this configuration
-	failures  map[string]map[string]bool
-	cancelled map[string]bool // event ids of failures that were re-queued
-	// firstUse is the earliest RecordedAt of an event of this configuration, or of a bypass by
-	// these rules; zero when there is none.
-	firstUse time.Time
-}
-
-func newPredictionsView(c Config) *predictionsView {
-	v := &predictionsView{config: c}
-	v.Reset()
-	return v
-}
-
-// Reset implements lake.View.
-func (v *predictionsView) Reset() {
-	v.bypassed, v.predicted, v.made = map[string]string{}, map[string]bool{}, map[string]bool{}
-	v.failures, v.cancelled = map[string]map[string]bool{}, map[string]bool{}
-	v.firstUse = time.Time{}
-}
-
-// Apply implements lake.View.
-func (v *predictionsView) Apply(e *event.Prediction) {
-	own := e.Analyzer == v.config.Analyzer && e.Provider == v.config.Provider && e.Model == v.config.Model &&
-		e.PromptVersion == v.config.PromptVersion
-	switch e.Kind {
-	case event.PostBypassed:
-		v.bypassed[e.PostID] = e.BypassReason
-		own = e.RulesVersion == RulesVersion
-	case event.PredictionMade:
-		v.predicted[e.PostID] = true
-		if own {
-			v.made[e.PostID] = true
-		}
-	case event.AnalysisFailed:
-		if own {
-			if v.failures[e.PostID] == nil {
-				v.failures[e.PostID] = map[string]bool{}
-			}
-			v.failures[e.PostID][e.EventID] = e.Terminal
-		}
-	case event.AnalysisRequeued:
-		for _, id := range e.Requeues {
-			v.cancelled[id] = true
-		}
-		return
-	default:
-		return
-	}
-	if own && (v.firstUse.IsZero() || e.RecordedAt.Before(v.firstUse)) {
-		v.firstUse = e.RecordedAt
-	}
-}
-
-// attempts returns how many failures of a post count, and whether one of them was the last.
-func (v *predictionsView) attempts(postID string) (n int, terminal bool) {
-	for id, last := range v.failures[postID] {
-		if !v.cancelled[id] {
-			n++
-			terminal = terminal || last
-		}
-	}
-	return n, terminal
-}
-
-// verdict is where the analysis of a post by this configuration stands.
-type verdict int
-
-const (
-	open verdict = iota
-	completed
-	bypassed
-	failed
-)
-
-func (v *predictionsView) verdict(postID string) verdict {
-	if v.made[postID] {
-		return completed
-	}
-	if _, ok := v.bypassed[postID]; ok {
-		return bypassed
-	}
-	if _, terminal := v.attempts(postID); terminal {
-		return failed
-	}
-	return open
 }

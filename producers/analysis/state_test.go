@@ -93,7 +93,7 @@ func TestPredictionsViewIgnoresOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
-				v := newPredictionsView(config)
+				v := newPredictionsView(config, false, at)
 				for _, e := range append(rapid.Permutation(c.events).Draw(rt, "order"), c.events[0]) {
 					v.Apply(&e)
 				}

@@ -24,13 +24,9 @@ func TestFailures(t *testing.T) {
 		return fixedModel(in)
 	})
 	a := f.analyzer(model)
-	if n, err := a.Step(t.Context()); n != 2 || !errors.As(err, new(*analysis.Failure)) {
-		t.Fatalf("first step: %d, %v", n, err)
-	}
+	f.step(a, 2)
 	for range 4 { // a restart does not lose count
-		if n, err := f.analyzer(model).Step(t.Context()); n != 1 || err == nil {
-			t.Fatalf("step: %d, %v", n, err)
-		}
+		f.step(f.analyzer(model), 1)
 	}
 	all := "failed 1 refused 1 false, made 2, failed 1 refused 2 false, failed 1 refused 3 false, failed 1 refused 4 false, failed 1 refused 5 true, "
 	f.want(all)
@@ -66,9 +62,7 @@ func TestBadAnswersFail(t *testing.T) {
 			f.addPosts(post(1, "simulator", someText))
 			answer.Raw = []byte("as it came")
 			a := f.analyzer(modelFunc(func(analysis.Input) (analysis.Answer, error) { return answer, nil }))
-			if n, err := a.Step(t.Context()); n != 1 || err == nil {
-				t.Fatalf("step: %d, %v", n, err)
-			}
+			f.step(a, 1)
 			f.want("failed 1 bad_output 1 false, ")
 			if e := f.predictions()[0]; e.Payload != "as it came" || e.FailureMessage == "" {
 				t.Errorf("the bad answer is not kept: %+v", e)
@@ -103,9 +97,7 @@ func TestOtherErrorsAreClassified(t *testing.T) {
 		}
 		return analysis.Answer{}, io.ErrUnexpectedEOF
 	}))
-	if n, err := a.Step(t.Context()); n != 2 || err == nil {
-		t.Fatalf("step: %d, %v", n, err)
-	}
+	f.step(a, 2)
 	f.want("failed 1 timeout 1 false, failed 2 server 1 false, ")
 }
 

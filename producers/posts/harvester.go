@@ -15,6 +15,8 @@ import (
 
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/producers"
+	"shitpost-alpha/producers/posts/record"
 )
 
 // Source is a place where posts are found. It need not be safe for concurrent use.
@@ -31,6 +33,30 @@ type Source interface {
 	Read(ctx context.Context, yield func(event.Post) error) error
 }
 
+// Timeline is a live source that is read page by page, newest first.
+type Timeline interface {
+	Name() string
+	// Page returns the posts below maxID, 0 for the newest. A page without posts is the end of the
+	// timeline; whatever went wrong is an error.
+	Page(ctx context.Context, maxID uint64) (record.Page, error)
+}
+
+// committer is a source that wants to know that everything of its last Read was recorded.
+type committer interface{ Committed() }
+
+// Mode says how far back a Timeline is read.
+type Mode string
+
+// The modes.
+const (
+	// Incremental reads from the newest post back to Overlap behind the watermark.
+	Incremental Mode = "incremental"
+	// Backfill reads from MaxID, or the newest post, back to the end.
+	Backfill Mode = "backfill"
+	// Range reads what was published from From to To.
+	Range Mode = "range"
+)
+
 // Harvester is the producer of stream posts. Its Step is safe to kill at any point: what was appended
 // stays, the rest is found again by the next Step. It is not safe for concurrent use; any number of
 // harvesters may write to one lake.
@@ -43,11 +69,32 @@ type Harvester struct {
 	Limit int
 	// DryRun compares and reports, and appends nothing.
 	DryRun bool
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Mode says how far back a Timeline is read; MaxID, 0 for none, where a backfill begins.
+	Mode  Mode
+	MaxID uint64
+	// Overlap is how far behind the watermark an incremental reading goes back; once in DeepEvery it
+	// goes DeepOverlap back, to see edits and deletions. FirstWindow is how far back the very first
+	// one goes, which has no watermark.
+	Overlap, DeepOverlap, DeepEvery, FirstWindow time.Duration
+	// AcceptMissing takes any number of posts that a timeline no longer shows for deleted. Without
+	// it more than 5 and more than a fifth of them at once are a bad reading.
+	AcceptMissing bool
+	// Check, if set, is asked before every request to a Timeline and before every append of what
+	// it showed, and its error ends the step: whoever pays for the source holds a lease.
+	Check func() error
+	// Progress is told how many posts of a timeline were read; nil for none.
+	Progress producers.Progress
+	// Metrics counts what was appended; nil for none.
+	Metrics *producers.Metrics
+	Now     func() time.Time
+	Log     *slog.Logger
 
-	rec     *lake.Recorder[event.Post]
+	// waiting holds the sources that asked to be left alone for a while.
+	waiting map[string]wait
+	stream  *lake.Stream[event.Post]
+	rec     *lake.Recorder[event.Post] // nil before the first step
 	known   *known
+	horizon time.Time // what is older is not known; zero: all is
 	reports []*Report
 	// batchPosts is how many drafts one append tries to add: few commits for a big archive, little
 	// in memory.
@@ -56,14 +103,15 @@ type Harvester struct {
 
 // New returns a harvester that writes to stream.
 func New(stream *lake.Stream[event.Post], sources ...Source) *Harvester {
-	k := newKnown()
 	return &Harvester{
 		Sources: sources,
 		Now:     time.Now,
 		Log:     slog.New(slog.DiscardHandler),
-		rec:     lake.NewRecorder[event.Post](stream, k),
-		known:   k,
+		stream:  stream,
+		known:   newKnown(),
+		waiting: map[string]wait{},
 
+		Overlap: 2 * time.Hour, DeepOverlap: 48 * time.Hour, DeepEvery: time.Hour, FirstWindow: 7 * 24 * time.Hour,
 		batchPosts: 5_000,
 	}
 }
@@ -81,18 +129,23 @@ const clockTolerance = time.Hour
 var errLimit = errors.New("limit reached")
 
 // Step reads every source once and returns how many events were appended. A source that fails does
-// not keep the others from being read; all errors are joined.
+// not keep the others from being read, and one that says when to come back (producers.RetryAfter) is
+// left alone until then; all errors are joined.
 func (h *Harvester) Step(ctx context.Context) (appended int, err error) {
 	h.reports = nil
-	if err := h.rec.CatchUp(ctx); err != nil {
+	if err := h.catchUp(ctx); err != nil {
 		return 0, fmt.Errorf("harvest posts: %w", err)
 	}
 	left := h.Limit
 	var errs []error
 	for _, src := range h.Sources {
+		if w := h.waiting[src.Name()]; h.Now().Before(w.until) {
+			errs = append(errs, w.err)
+			continue
+		}
 		p := &pass{h: h, src: src, reports: map[string]*Report{}, left: left}
 		if err := p.run(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("harvest %s: %w", src.Name(), err))
+			errs = append(errs, h.note(src, fmt.Errorf("harvest %s: %w", src.Name(), err)))
 		}
 		appended += p.appended
 		left = p.left
@@ -110,6 +163,7 @@ func (h *Harvester) Reports() []*Report { return h.reports }
 type pass struct {
 	h        *Harvester
 	src      Source
+	line     *reading // of a Timeline, else nil
 	reports  map[string]*Report
 	batch    []event.Post
 	bytes    int
@@ -124,18 +178,34 @@ func (p *pass) run(ctx context.Context) error {
 	if p.src.Live() {
 		p.report(p.src.Name())
 	}
-	err := p.src.Read(ctx, func(draft event.Post) error {
+	take := func(draft event.Post) error {
 		err := p.take(ctx, draft)
 		p.stopped = err != nil
 		return err
-	})
-	if !p.stopped {
-		err = errors.Join(err, p.flush(ctx))
+	}
+	var err error
+	if line, ok := p.src.(Timeline); ok {
+		p.line = newReading(p.h, line, now)
+		err = p.line.read(ctx, take)
+	} else {
+		err = p.src.Read(ctx, take)
+	}
+	// What a timeline showed last goes into one commit with the window that proves it.
+	if !p.stopped && (p.line == nil || err != nil) {
+		flushErr := p.flush(ctx)
+		if c, ok := p.src.(committer); ok && flushErr == nil && !p.limited {
+			c.Committed()
+		}
+		err = errors.Join(err, flushErr)
 	}
 	if p.limited {
 		err = nil
 	}
-	if ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+	case p.line != nil:
+		err = errors.Join(err, p.recordReading(ctx, err == nil && !p.limited))
+	default:
 		err = errors.Join(err, p.recordWindows(ctx, now, err == nil))
 	}
 	for _, r := range p.h.reports {
@@ -174,27 +244,37 @@ func (p *pass) take(ctx context.Context, draft event.Post) error {
 func (p *pass) flush(ctx context.Context) error {
 	var found findings
 	if p.h.DryRun {
-		found = p.h.known.sift(p.batch, p.limit())
-		p.h.known.add(found.events)
+		found = p.h.known.sift(p.batch, p.limit(), p.line != nil)
+		for i := range found.events {
+			p.h.known.see(&found.events[i])
+		}
 	} else {
 		n, err := p.h.rec.Record(ctx, func() ([]event.Post, error) {
-			found = p.h.known.sift(p.batch, p.limit())
-			return found.events, nil
+			found = p.h.known.sift(p.batch, p.limit(), p.line != nil)
+			return found.events, p.check()
 		})
 		p.appended += n
+		if n > 0 { // what a conflict left half done is counted with the rest
+			p.h.count(found.events)
+		}
 		if err != nil {
 			return fmt.Errorf("record %d events: %w", len(p.batch), err)
 		}
 	}
+	if p.settle(found); p.limited {
+		return errLimit
+	}
+	return nil
+}
+
+// settle counts what became of the batch.
+func (p *pass) settle(found findings) {
 	for source, t := range found.tallies {
 		p.report(source).add(t)
 		p.left -= t.New + t.Versions
 	}
 	p.batch, p.bytes = p.batch[:0], 0
-	if p.limited = found.limited; p.limited {
-		return errLimit
-	}
-	return nil
+	p.limited = found.limited
 }
 
 // limit returns how many posts may still be recorded, -1 for any number.
@@ -215,7 +295,7 @@ func (p *pass) recordWindows(ctx context.Context, now time.Time, whole bool) err
 	n, err := p.h.rec.Record(ctx, func() ([]event.Post, error) {
 		var drafts []event.Post
 		for source, r := range p.reports {
-			silent := p.src.Live() && whole && now.Sub(p.h.known.windows[source]) >= heartbeat
+			silent := p.src.Live() && whole && now.Sub(p.h.known.silentSince(source)) >= heartbeat
 			if r.New+r.Versions == 0 && !silent {
 				continue // nothing to say; a file with nothing but rejections has no window either
 			}
@@ -224,6 +304,7 @@ func (p *pass) recordWindows(ctx context.Context, now time.Time, whole bool) err
 		return drafts, nil
 	})
 	p.appended += n
+	p.h.Metrics.Appended(string(event.WindowRead), n)
 	if err != nil {
 		return fmt.Errorf("record window: %w", err)
 	}
@@ -242,6 +323,14 @@ func (p *pass) window(source string, r *Report, now time.Time, whole bool) event
 		w.WindowFrom = w.WindowTo
 	}
 	return w
+}
+
+// check asks Check where a timeline is read.
+func (p *pass) check() error {
+	if p.line == nil || p.h.Check == nil {
+		return nil
+	}
+	return p.h.Check()
 }
 
 func (p *pass) report(source string) *Report {

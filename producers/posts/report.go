@@ -22,6 +22,8 @@ type Report struct {
 	New      int `json:"new"`
 	Versions int `json:"versions"`
 	Known    int `json:"known"`
+	// Deleted posts were shown before and are no longer.
+	Deleted int `json:"deleted"`
 	// OutsideRange are posts before From or after To.
 	OutsideRange int `json:"outside_range"`
 	// Rejected counts documents by reason, known ones too; NewRejected those that were recorded now.
@@ -74,11 +76,11 @@ func (r *Report) add(t tally) {
 
 // log says what was new, and nothing when nothing was.
 func (r *Report) log(log *slog.Logger) {
-	if r.New+r.Versions+r.NewRejected == 0 {
+	if r.New+r.Versions+r.NewRejected+r.Deleted == 0 {
 		return
 	}
 	log.Info("source harvested", "source", r.Source, "read", r.Read, "new", r.New, "versions", r.Versions,
-		"known", r.Known, "rejected", r.rejections(), "repaired", r.Repaired, "clock_off", r.ClockOff)
+		"known", r.Known, "deleted", r.Deleted, "rejected", r.rejections(), "repaired", r.Repaired, "clock_off", r.ClockOff)
 }
 
 // rejections returns the rejected counts as "570 other account, 2 no id".
@@ -93,9 +95,9 @@ func (r *Report) rejections() string {
 // WriteTable prints reports as a table for people.
 func WriteTable(w io.Writer, reports []*Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "read\tnew\tversions\tknown\tout of range\trepaired\ttext missing\tclock off\t  source\trejected\t")
+	fmt.Fprintln(t, "read\tnew\tversions\tknown\tdeleted\tout of range\trepaired\ttext missing\tclock off\t  source\trejected\t")
 	for _, r := range reports {
-		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t  %s\t%s\t\n", r.Read, r.New, r.Versions, r.Known,
+		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t  %s\t%s\t\n", r.Read, r.New, r.Versions, r.Known, r.Deleted,
 			r.OutsideRange, r.Repaired, r.TextMissing, r.ClockOff, r.Source, r.rejections())
 	}
 	if err := t.Flush(); err != nil {

@@ -26,6 +26,9 @@ type Interval struct{ From, To event.Date }
 type Need struct {
 	// Intervals ascend, without overlap.
 	Intervals []Interval
+	// Spans are the days from the earliest base to the latest target of the calls, ascending, without
+	// overlap: the bars of one span must be comparable with each other.
+	Spans []Interval
 	// CausedBy is the event id of the prediction that first needed the symbol: the earliest by
 	// publication, then by event id.
 	CausedBy string
@@ -41,54 +44,61 @@ func Needs(calls []Call, cal *market.Calendar, now time.Time) map[string]Need {
 		id string
 	}
 	firsts := map[string]first{}
-	intervals := map[string][]Interval{}
-	add := func(symbol string, c Call, until event.Date) {
-		final, ok := cal.LastFinal(symbol, now)
+	intervals, spans := map[string][]Interval{}, map[string][]Interval{}
+	finals := map[string]event.Date{}
+	add := func(symbol string, c Call, span Interval, until event.Date) {
+		final, ok := finals[symbol]
+		if !ok {
+			final, _ = cal.LastFinal(symbol, now)
+			finals[symbol] = final
+		}
 		in := Interval{max(event.DateOf(c.PublishedAt.UTC())-Lookback, cal.First()), min(until, final)}
-		if !ok || in.From > in.To {
+		if in.From > in.To {
 			return
 		}
 		intervals[symbol] = append(intervals[symbol], in)
+		spans[symbol] = append(spans[symbol], span)
 		f, seen := firsts[symbol]
 		if !seen || c.PublishedAt.Before(f.at) || c.PublishedAt.Equal(f.at) && c.EventID < f.id {
 			firsts[symbol] = first{c.PublishedAt, c.EventID}
 		}
 	}
 	for _, c := range calls {
-		if until, ok := lastTarget(c, cal); ok {
-			add(c.Symbol, c, until)
-			add(Benchmark, c, cal.Last())
+		if span, ok := spanOf(c, cal); ok {
+			add(c.Symbol, c, span, span.To)
+			add(Benchmark, c, span, cal.Last())
 		}
 	}
 	needs := make(map[string]Need, len(intervals))
 	for symbol, in := range intervals {
-		needs[symbol] = Need{Intervals: union(in), CausedBy: firsts[symbol].id}
+		needs[symbol] = Need{Intervals: union(in), Spans: union(spans[symbol]), CausedBy: firsts[symbol].id}
 	}
 	return needs
 }
 
-// lastTarget returns the latest session that any outcome of the call is measured at; the calendar's
-// end where that lies behind it; false when the calendar knows no session of the call.
-func lastTarget(c Call, cal *market.Calendar) (event.Date, bool) {
+// spanOf returns the days from the earliest base to the latest target session of all outcomes of the
+// call, to the calendar's end where the target lies behind it; false when the calendar knows no
+// session of the call.
+func spanOf(c Call, cal *market.Calendar) (Interval, bool) {
 	day := event.DateOf(c.PublishedAt.UTC())
 	if day < cal.First() || day > cal.Last() {
-		return 0, false
+		return Interval{}, false
 	}
 	longest := slices.Max(market.Horizons())
+	out := Interval{From: day}
+	for _, basis := range market.Bases() {
+		if span, ok := cal.Span(c.Symbol, basis, c.PublishedAt, longest); ok {
+			out.From, out.To = min(out.From, span.Base), max(out.To, span.Target)
+		}
+	}
 	next, ok := cal.OnOrAfter(day)
 	if ok {
 		_, ok = cal.Add(next.Date, longest+1) // no basis looks further
 	}
 	if !ok {
-		return cal.Last(), true
+		out.To = cal.Last()
 	}
-	var until event.Date
-	for _, basis := range market.Bases() {
-		if span, ok := cal.Span(c.Symbol, basis, c.PublishedAt, longest); ok {
-			until = max(until, span.Target)
-		}
-	}
-	return until, until != 0
+	return out, out.To != 0
 }
 
 // union returns the days of all intervals as ascending intervals that neither overlap nor touch.
@@ -126,13 +136,12 @@ func subtract(in, minus []Interval) []Interval {
 	return out
 }
 
-// until returns the days of in up to and including last.
-func until(in []Interval, last event.Date) []Interval {
-	var out []Interval
-	for _, i := range in {
-		if i.From <= last {
-			out = append(out, Interval{i.From, min(i.To, last)})
+// reaching widens the interval to the left, so that its beginning cuts no span. spans must not overlap.
+func reaching(in Interval, spans []Interval) Interval {
+	for _, s := range spans {
+		if s.From < in.From && s.To >= in.From {
+			return Interval{s.From, in.To}
 		}
 	}
-	return out
+	return in
 }

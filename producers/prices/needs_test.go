@@ -155,11 +155,11 @@ func TestIntervals(t *testing.T) {
 		if got := subtract(joined, b); !maps.Equal(days(got), want) {
 			t.Fatalf("%v without %v is %v", joined, b, got)
 		}
-		last := event.Date(rapid.IntRange(0, 50).Draw(t, "last"))
-		want = days(a)
-		maps.DeleteFunc(want, func(d event.Date, _ bool) bool { return d > last })
-		if got := until(joined, last); !maps.Equal(days(got), want) {
-			t.Fatalf("%v until %d is %v", joined, last, got)
+		in := Interval{event.Date(rapid.IntRange(1, 50).Draw(t, "from")), 60}
+		wide := reaching(in, joined)
+		cut := slices.ContainsFunc(joined, func(s Interval) bool { return s.From < wide.From && wide.From <= s.To })
+		if wide.To != in.To || wide.From > in.From || cut || wide != in && !days(joined)[wide.From] {
+			t.Fatalf("%v reaching over %v is %v", in, joined, wide)
 		}
 	})
 }

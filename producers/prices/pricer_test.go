@@ -16,6 +16,7 @@ import (
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/event"
 	"shitpost-alpha/lake/market"
+	"shitpost-alpha/lake/objects"
 	"shitpost-alpha/producers/prices"
 	"shitpost-alpha/producers/prices/files"
 	"shitpost-alpha/producers/prices/pricestest"
@@ -36,11 +37,7 @@ type bench struct {
 
 func newBench(t *testing.T, now string) *bench {
 	t.Helper()
-	l, err := lake.Open(context.Background(), t.TempDir(), lake.Options{Producer: prices.Producer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &bench{t: t, lake: l}
+	b := &bench{t: t, lake: lake.New(&objects.Memory{}, "memory", lake.Options{Producer: prices.Producer})}
 	b.set(now)
 	return b
 }

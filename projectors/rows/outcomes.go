@@ -80,10 +80,22 @@ func Series(bars []Bar, splits []Split) *outcomes.Series {
 	return outcomes.NewSeries(b, s)
 }
 
-// Score calls yield with the outcomes of every call, symbol by symbol. bars and splits may hold those of
+// Scored is what became of some calls.
+type Scored struct {
+	Calls    int
+	Outcomes []Outcome
+	Scores   []Score
+}
+
+// scoredCalls is how many calls are handed on at a time: large enough for few COPYs, small enough to be
+// nothing in memory.
+const scoredCalls = 2000
+
+// Score calls yield with the outcomes and scores of all calls, part by part, ordered by symbol.
+// predictions holds the prediction of every call by its id. bars and splits may hold those of
 // other symbols too and must hold those of the calls' symbols and of the benchmark, at least within
 // Window of the calls.
-func (s Scorer) Score(calls []Call, bars []Bar, splits []Split, yield func([]Outcome) bool) {
+func (s Scorer) Score(calls []Call, predictions map[string]*Prediction, bars []Bar, splits []Split, yield func(Scored) bool) {
 	slices.SortFunc(calls, func(a, b Call) int {
 		return cmp.Or(strings.Compare(a.Symbol, b.Symbol), strings.Compare(a.PredictionID, b.PredictionID))
 	})
@@ -91,12 +103,23 @@ func (s Scorer) Score(calls []Call, bars []Bar, splits []Split, yield func([]Out
 	splitsOf := group(splits, func(p *Split) string { return p.Symbol })
 	benchmark := Series(barsOf[s.Settings.Benchmark], splitsOf[s.Settings.Benchmark])
 	var series *outcomes.Series
-	for i, c := range calls {
+	part := Scored{}
+	for i := range calls {
+		c := &calls[i]
 		if i == 0 || calls[i-1].Symbol != c.Symbol {
 			series = Series(barsOf[c.Symbol], splitsOf[c.Symbol])
 		}
-		if !yield(s.score(c, series, benchmark)) {
-			return
+		list := s.score(*c, series, benchmark)
+		part.Calls++
+		part.Outcomes = append(part.Outcomes, list...)
+		if p := predictions[c.PredictionID]; p != nil {
+			part.Scores = append(part.Scores, s.scoresOf(c, p, list)...)
+		}
+		if part.Calls == scoredCalls || i == len(calls)-1 {
+			if !yield(part) {
+				return
+			}
+			part = Scored{}
 		}
 	}
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +15,7 @@ import (
 
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/cli"
+	"shitpost-alpha/lake/delta"
 	"shitpost-alpha/lake/event"
 )
 
@@ -113,7 +116,7 @@ type catCmd struct {
 	Stream  string `arg:"" help:"posts, predictions or prices."`
 	Kind    string `help:"Only events of this kind."`
 	Key     string `help:"Only events about this post id, prediction id or symbol."`
-	From    int64  `help:"First version."`
+	From    int64  `help:"First version. With --from or --to events come version by version, else as they lie in the newest."`
 	To      int64  `default:"-1" help:"Last version; -1 is the newest."`
 	Limit   int    `help:"Stop after so many events; 0 means all."`
 	Payload bool   `help:"Print the source documents too."`
@@ -136,37 +139,91 @@ func (c *catCmd) Run(e *environment) error {
 	return err
 }
 
+// cat prints all events of the newest version or, where versions are named, those that they brought.
 func cat[E event.Event](e *environment, s *lake.Stream[E], c *catCmd) error {
+	if c.From <= 0 && c.To < 0 {
+		return c.all(e, func(yield func(printable, error) bool) { snapshotRows(e.ctx, s, yield) })
+	}
+	return c.all(e, func(yield func(printable, error) bool) { versionRows(e.ctx, s, c.From, c.To, yield) })
+}
+
+// printable is an event to be printed: its envelope, and all of it as JSON.
+type printable struct {
+	envelope *event.Envelope
+	json     func() ([]byte, error)
+}
+
+// all prints the events that pass the filters.
+func (c *catCmd) all(e *environment, rows iter.Seq2[printable, error]) error {
 	printed := 0
-	for v := c.From; c.To < 0 || v <= c.To; v++ {
-		commit, err := s.Read(e.ctx, v)
-		if errors.Is(err, lake.ErrNoVersion) {
-			return nil
-		}
+	for row, err := range rows {
 		if err != nil {
 			return err
 		}
-		for i := range commit.Events {
-			w := event.EnvelopeOf(&commit.Events[i])
-			if c.Kind != "" && string(w.Kind) != c.Kind || c.Key != "" && w.Key != c.Key {
-				continue
-			}
-			if !c.Payload {
-				w.Payload = ""
-			}
-			line, err := lake.JSON(&commit.Events[i])
-			if err != nil {
-				return err
-			}
-			if _, err := e.stdout.Write(append(line, '\n')); err != nil {
-				return err
-			}
-			if printed++; printed == c.Limit {
-				return nil
-			}
+		if c.Kind != "" && string(row.envelope.Kind) != c.Kind || c.Key != "" && row.envelope.Key != c.Key {
+			continue
+		}
+		if !c.Payload {
+			row.envelope.Payload = ""
+		}
+		line, err := row.json()
+		if err != nil {
+			return err
+		}
+		if _, err := e.stdout.Write(append(line, '\n')); err != nil {
+			return err
+		}
+		if printed++; printed == c.Limit {
+			return nil
 		}
 	}
 	return nil
+}
+
+// snapshotRows yields the events of the newest version in the order in which their files came.
+func snapshotRows[E event.Event](ctx context.Context, s *lake.Stream[E], yield func(printable, error) bool) {
+	snap, err := s.Snapshot(ctx, -1)
+	if err != nil {
+		yield(printable{}, err)
+		return
+	}
+	slices.SortStableFunc(snap.Files, func(a, b *delta.Add) int { return cmp.Compare(a.ModificationTime, b.ModificationTime) })
+	for events, err := range snap.Batches(ctx) {
+		if err != nil {
+			yield(printable{}, err)
+			return
+		}
+		if !yieldRows(events, yield) {
+			return
+		}
+	}
+}
+
+// versionRows yields the events of the versions from..to, to -1 meaning the newest.
+func versionRows[E event.Event](ctx context.Context, s *lake.Stream[E], from, to int64, yield func(printable, error) bool) {
+	for v := max(from, 0); to < 0 || v <= to; v++ {
+		commit, err := s.Read(ctx, v)
+		if errors.Is(err, lake.ErrNoVersion) {
+			return
+		}
+		if err != nil {
+			yield(printable{}, err)
+			return
+		}
+		if !yieldRows(commit.Events, yield) {
+			return
+		}
+	}
+}
+
+func yieldRows[E event.Event](events []E, yield func(printable, error) bool) bool {
+	for i := range events {
+		row := printable{event.EnvelopeOf(&events[i]), func() ([]byte, error) { return lake.JSON(&events[i]) }}
+		if !yield(row, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 type statCmd struct{}

@@ -32,9 +32,14 @@ type Store struct {
 	prefix string // "" or ends with a slash
 }
 
+// answerTimeout is how long a server may take to begin its answer.
+const answerTimeout = 30 * time.Second
+
 // Open returns the store of bucket and prefix, configured from the environment. It makes no request.
 func Open(ctx context.Context, bucket, prefix string) (*Store, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	// A server that takes a request and never answers must not hold a service for ever.
+	transport := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = answerTimeout })
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport))
 	if err != nil {
 		return nil, fmt.Errorf("read AWS configuration: %w", err)
 	}
@@ -63,7 +68,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, objects.Info, erro
 	}
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
 	if err != nil {
-		if s.status(err) == http.StatusNotFound && !isNoBucket(err) {
+		if s.status(err) == http.StatusNotFound && isNoObject(err) {
 			return nil, objects.Info{}, fmt.Errorf("get %q: %w", key, objects.ErrNotFound)
 		}
 		return nil, objects.Info{}, s.wrap("get", key, err)
@@ -190,6 +195,20 @@ func (s *Store) status(err error) int {
 func isNoBucket(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket"
+}
+
+// isNoObject tells a missing object from the other things that servers answer 404 to, such as an
+// access key that is gone: a reader must not take those for "no news".
+func isNoObject(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return true
+	}
+	switch api.ErrorCode() {
+	case "NoSuchKey", "NotFound", "":
+		return true
+	}
+	return false
 }
 
 // clock returns the Date of the response.

@@ -101,7 +101,10 @@ func TestUsage(t *testing.T) {
 	}{
 		{[]string{"--from", "yesterday", "--limit=-1", "--path", "no/such/file"}, []string{`--from: parse date "yesterday"`, "--limit -1", "--path: stat no/such/file"}},
 		{[]string{"--source", "archive"}, []string{"--source archive needs --path"}},
-		{[]string{"--source", "twitter"}, []string{`--source "twitter": there are archive and simulator`}},
+		{[]string{"--source", "twitter"}, []string{`--source "twitter": there are scrapecreators, truthsocial, archive`}},
+		{[]string{"--source", "scrapecreators", "--source", "legacy-s3", "--max-id", "x", "--overlap", "0s", "--tries", "0", "--mode", "range", "--max-requests-per-day=-1"}, []string{
+			"SCRAPECREATORS_API_KEY", "--legacy", `--max-id "x"`, "--overlap", "--tries 0", "--mode range needs", "--max-requests-per-day -1"}},
+		{[]string{"--mode", "sideways"}, []string{"--mode"}},
 		{[]string{"--source", "simulator", "--path", "."}, []string{"--path is for --source archive"}},
 		{[]string{"--from", "2025-02-01", "--to", "2025-01-01"}, []string{"--from 2025-02-01 is after --to 2025-01-01"}},
 		{[]string{"--every", "0s"}, []string{"--every and --poll"}},
@@ -159,7 +162,7 @@ func TestLinks(t *testing.T) {
 		}
 		t.Fatalf("list dependencies: %v", err)
 	}
-	for _, banned := range []string{"jackc/pgx", "duckdb", "openai", "grafana", "pgregory.net/rapid", "testing\n"} {
+	for _, banned := range []string{"jackc/pgx", "duckdb", "openai", "grafana", "pgregory.net/rapid", "producers/fakes", "testing\n"} {
 		if strings.Contains(string(deps), banned) {
 			t.Errorf("harvester links %s", banned)
 		}

@@ -3,15 +3,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/cli"
-	"shitpost-alpha/lake/market"
-	"shitpost-alpha/producers"
-	"shitpost-alpha/producers/prices"
 )
 
 const description = `Records the daily bars that the predictions in the lake are scored with, and none besides.
@@ -26,7 +22,9 @@ Examples:
   pricer --lake s3://bucket/lake --path ./prices
       prices from files; a sources.json beside them says how they are adjusted
   pricer --path ./prices --source files --source simulator --dry-run --json
-      what would be recorded, with made-up prices where the files end`
+      what would be recorded, with made-up prices where the files end
+  pricer --lake s3://bucket/lake --source yahoo --source stooq --listen :9103
+      for ever, from Yahoo, and from Stooq where Yahoo fails or has nothing`
 
 func main() { cli.Main("pricer", run) }
 
@@ -35,22 +33,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if _, done, err := cli.Parse(&g, "pricer", description, args, stdout, stderr); done || err != nil {
 		return err
 	}
-	log := g.Logger(stderr)
-	calendar := market.NYSE()
-	sources, err := g.sources(calendar, time.Now, log)
+	openLake := func(o lake.Options) (*lake.Lake, error) { return lake.Open(ctx, g.Lake, o) }
+	s, err := g.open(openLake, g.Logger(stderr), cli.NewProgress(stderr, time.Now).Report)
 	if err != nil {
-		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
+		return err
 	}
-	l, err := lake.Open(ctx, g.Lake, lake.Options{Producer: prices.Producer, Now: time.Now, Poll: g.Poll, Log: log, ReadOnly: g.DryRun})
-	if err != nil {
-		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
-	}
-	p := prices.New(prices.Config{Lake: l, Calendar: calendar, Sources: sources, Now: time.Now, Log: log,
-		Progress: cli.NewProgress(stderr, time.Now).Report, DryRun: g.DryRun})
-	once := g.Once || g.DryRun
-	err = producers.Run(ctx, producers.Loop{Name: "pricer", Step: p.Step, Once: once, Every: g.Every, Wait: p.Wait, Log: log})
-	if once {
-		if printErr := g.print(stdout, p.Report()); err == nil {
+	err = s.Run(ctx)
+	if s.Once {
+		if printErr := g.print(stdout, s.pricer.Report()); err == nil {
 			err = printErr
 		}
 	}

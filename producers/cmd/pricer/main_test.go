@@ -99,15 +99,21 @@ func TestUsage(t *testing.T) {
 	}{
 		{[]string{"--source", "files"}, []string{"--path"}},
 		{[]string{"--source", "simulator", "--path", "x"}, []string{"--source files"}},
-		{[]string{"--source", "yahoo"}, []string{"files", "simulator"}},
+		{[]string{"--source", "bloomberg"}, []string{"yahoo", "files", "simulator"}},
 		{[]string{"--source", "simulator", "--source", "simulator", "--every", "0s"}, []string{"twice", "longer than 0"}},
 		{[]string{"--path", "gone"}, []string{"gone"}},
 		{[]string{"--lake", "ftp://x", "--once"}, []string{"ftp://x"}},
+		{[]string{"--lake", "ftp://x", "--path", "gone", "--yahoo-url", "query1", "--stooq-url", "ftp://y", "--rate", "0", "--every=-1s", "--poll", "0s", "--max-requests-per-day=-1"},
+			[]string{"ftp://x", "gone", "--yahoo-url", "--stooq-url", "--rate", "--every", "--poll", "--max-requests-per-day"}},
+		{[]string{"--listen", "nowhere:port", "--lake", "LAKE"}, []string{"nowhere:port", "--listen"}},
 	}
 	for _, c := range cases {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			for i := range c.args {
+				c.args[i] = strings.Replace(c.args[i], "LAKE", t.TempDir(), 1)
+			}
 			err := run(context.Background(), c.args, &bytes.Buffer{}, &bytes.Buffer{})
-			if !errors.Is(err, cli.ErrUsage) {
+			if err == nil || !errors.Is(err, cli.ErrUsage) && !strings.Contains(err.Error(), "listen") {
 				t.Fatalf("error %v, want a usage error", err)
 			}
 			for _, s := range c.says {

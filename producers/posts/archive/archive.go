@@ -27,11 +27,17 @@ import (
 
 // Source reads files. It fits posts.Source.
 type Source struct {
-	// Paths are files and folders. Of a folder every file is read, those of its folders too, in the
-	// order of their names; hidden ones are left out.
+	// Paths are files, folders and http or https addresses. Of a folder every file is read, those of
+	// its folders too, in the order of their names; hidden ones are left out.
 	Paths []string
+	// Client asks for the addresses; it may be nil where there are none.
+	Client *producers.Client
 	// Progress is told the bytes read of each file; nil for none.
 	Progress producers.Progress
+
+	// read holds the validators of the addresses whose whole content was recorded, pending those of
+	// the last Read. They are kept in memory alone: a restart downloads once more and records nothing.
+	read, pending map[string]validators
 }
 
 // maxRecord is how long one row or document may be, in bytes: far more than any post, and what an
@@ -55,11 +61,24 @@ func (s *Source) Live() bool { return false }
 // Read yields the drafts of every file. Its error joins those of all files and paths that could not
 // be read to their end; each names the file, and the place where there is one.
 func (s *Source) Read(ctx context.Context, take func(event.Post) error) error {
-	files, err := list(s.Paths)
+	var local, remote []string
+	for _, path := range s.Paths {
+		if IsURL(path) {
+			remote = append(remote, path)
+		} else {
+			local = append(local, path)
+		}
+	}
+	files, err := list(local)
 	errs := []error{err}
 	var stop error
-	for _, path := range files {
-		err := s.readFile(ctx, path, func(p event.Post) error {
+	s.pending = map[string]validators{}
+	for _, path := range append(files, remote...) {
+		read := s.readFile
+		if IsURL(path) {
+			read = s.readURL
+		}
+		err := read(ctx, path, func(p event.Post) error {
 			stop = take(p)
 			return stop
 		})

@@ -20,6 +20,9 @@ var suspicious = regexp.MustCompile(`[\x{80}-\x{9f}]|[ÂÃ][\x{a0}-\x{bf}]|Ã[�
 // away as white space by a later program) is dropped. Text encoded thrice is undone twice.
 func Repair(s string) (text string, repaired bool) {
 	text = s
+	if isASCII(s) { // as most texts are; every mark is beyond it
+		return s, false
+	}
 	for range 3 {
 		if !suspicious.MatchString(text) {
 			break
@@ -34,6 +37,15 @@ func Repair(s string) (text string, repaired bool) {
 		return s, false
 	}
 	return text, true
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // decodeOnce turns each rune of s back into the byte that it was read from and the bytes into text.

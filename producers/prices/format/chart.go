@@ -2,9 +2,11 @@ package format
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -62,12 +64,15 @@ type chartQuote struct {
 func (d *Document) parseChart(data []byte) error {
 	d.Shape = ShapeChart
 	var c chart
-	if err := json.Unmarshal(data, &c); err != nil {
+	if err := unmarshalChart(data, &c); err != nil {
 		return fmt.Errorf("%w (%w)", ErrShape, err)
 	}
 	if e := c.Chart.Error; e != nil {
-		if strings.EqualFold(e.Code, "Not Found") {
+		switch {
+		case strings.EqualFold(e.Code, "Not Found"):
 			return fmt.Errorf("%w: %s", ErrNoSymbol, e.Description)
+		case strings.HasPrefix(e.Description, "Data doesn't exist for startDate"):
+			return fmt.Errorf("%w: %s", ErrNoRange, e.Description)
 		}
 		return fmt.Errorf("chart answer is an error: %s: %s", e.Code, e.Description)
 	}
@@ -80,6 +85,24 @@ func (d *Document) parseChart(data []byte) error {
 		}
 	}
 	return nil
+}
+
+// notFinite are the numbers that JSON has no words for and careless servers write all the same.
+var notFinite = regexp.MustCompile(`([:\[,]\s*)(?:NaN|[+-]?Infinity)\b`)
+
+// unmarshalChart reads the answer. A cell of a wrong type is left empty, so that it costs its own row.
+func unmarshalChart(data []byte, c *chart) error {
+	err := json.Unmarshal(data, c)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) && notFinite.Match(data) {
+		*c = chart{}
+		err = json.Unmarshal(notFinite.ReplaceAll(data, []byte("${1}null")), c)
+	}
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		return nil
+	}
+	return err
 }
 
 func (d *Document) takeChart(r *chartResult) error {
@@ -97,7 +120,7 @@ func (d *Document) takeChart(r *chartResult) error {
 		loc = time.FixedZone(r.Meta.ExchangeTimezoneName, r.Meta.GMTOffset)
 	}
 	s := d.series(symbol)
-	s.Currency = r.Meta.Currency
+	s.Currency, s.Zone = r.Meta.Currency, r.Meta.ExchangeTimezoneName
 	if r.Meta.RegularMarketTime > 0 {
 		s.LastTrade = time.Unix(r.Meta.RegularMarketTime, 0).UTC()
 	}

@@ -30,6 +30,9 @@ var ErrShape = errors.New("not a price file: want a CSV whose header names date,
 // ErrNoSymbol says that a chart answer is the refusal of a symbol that does not exist.
 var ErrNoSymbol = errors.New("no such symbol")
 
+// ErrNoRange says that a chart answer is the refusal of a range in which there is nothing.
+var ErrNoRange = errors.New("nothing in that range")
+
 // Shapes of a Document.
 const (
 	ShapeRows     = "rows"
@@ -59,6 +62,8 @@ type Series struct {
 	Bars []Bar
 	// Currency is as the document says; empty where it does not.
 	Currency string
+	// Zone is the exchange's time zone, such as America/New_York; empty where the document does not say.
+	Zone string
 	// LastTrade is the time, UTC, of the newest trade that the document includes, zero where it does
 	// not say. A bar that closes later was still in progress when the document was made.
 	LastTrade time.Time
@@ -98,7 +103,8 @@ type dated struct {
 
 // Parse reads a document. fileName, without folder, gives the symbol where the rows do not: its part
 // before the first dot, in upper case. A bad row becomes a Reject; an error means that nothing can
-// be made of the whole document, and wraps ErrShape or ErrNoSymbol where it is one of these.
+// be made of the whole document, and wraps ErrShape, ErrNoSymbol or ErrNoRange where
+// it is one of these.
 func Parse(fileName string, data []byte) (*Document, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	d := &Document{Series: map[string]*Series{}, seen: map[dated]Bar{}}

@@ -12,6 +12,8 @@ import (
 // columns are the places of a row's cells; -1 where there is none.
 type columns struct {
 	date, symbol, open, high, low, closing, volume, adjClose, period, split int
+	// width is how many cells the header has.
+	width int
 	// fixed is the symbol of all rows where there is no symbol column.
 	fixed string
 }
@@ -47,7 +49,7 @@ func (d *Document) parseRows(fileName, text string) error {
 	if min(cols.date, cols.open, cols.high, cols.low, cols.closing) < 0 {
 		return ErrShape
 	}
-	d.Shape = ShapeRows
+	d.Shape, cols.width = ShapeRows, len(header)
 	if cols.symbol < 0 {
 		stem, _, _ := strings.Cut(filepath.Base(fileName), ".")
 		if cols.fixed = strings.ToUpper(stem); cols.fixed == "" {
@@ -123,6 +125,10 @@ func (d *Document) takeRow(at Reject, row []string, cols columns, newYork *time.
 		return row[i]
 	}
 	at.Symbol = cols.fixed
+	if len(row) < cols.width { // the last number may be cut too, and look like another
+		d.reject(at, BadRow, fmt.Sprintf("the row is cut short: %d cells of %d", len(row), cols.width))
+		return
+	}
 	if cols.symbol >= 0 {
 		at.Symbol = strings.ToUpper(strings.TrimSpace(cell(cols.symbol)))
 	}
@@ -180,7 +186,7 @@ func (d *Document) parseYfinance(header, lines []string, newYork *time.Location)
 		names[columnName(header[i])] = i
 	}
 	cols := barColumns(names)
-	cols.fixed, cols.symbol, cols.period = symbol, -1, -1
+	cols.fixed, cols.symbol, cols.period, cols.width = symbol, -1, -1, len(header)
 	if symbol == "" || min(cols.open, cols.high, cols.low, cols.closing) < 0 {
 		return fmt.Errorf("%w (the yfinance header lacks the ticker or a price)", ErrShape)
 	}

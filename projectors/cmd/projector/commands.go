@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
+	"net/http"
 	"slices"
 	"time"
 
@@ -33,20 +36,23 @@ func (f settingsFlags) overrides() projectors.Overrides {
 }
 
 // projector wires one up as the flags say.
-func (g *grammar) projector(ctx context.Context, stderr io.Writer) (*projectors.Projector, error) {
-	log := g.Logger(stderr)
+func (g *grammar) projector(ctx context.Context, e *environment, stderr io.Writer) (*projectors.Projector, error) {
+	log := e.log
 	l, err := lake.Open(ctx, g.Lake, lake.Options{ReadOnly: true, Poll: g.Poll, Log: log})
 	if err != nil {
 		return nil, err
 	}
 	return projectors.New(projectors.Options{Lake: l, DatabaseURL: g.Database, Settings: g.overrides(), Producer: "projector@" + cli.Version(),
-		Now: time.Now, Log: log, Progress: cli.NewProgress(stderr, time.Now).Report}), nil
+		Now: time.Now, Log: log, Progress: cli.NewProgress(stderr, time.Now).Report, Health: e.health}), nil
 }
 
 // environment is what every command gets.
 type environment struct {
 	ctx       context.Context
 	projector *projectors.Projector
+	health    *projectors.Health
+	database  string
+	log       *slog.Logger
 	json      bool
 	stdout    io.Writer
 }
@@ -61,7 +67,8 @@ func (e *environment) print(v any, text string) error {
 }
 
 type runCmd struct {
-	Once bool `name:"once" env:"ONCE" help:"Apply everything up to the newest events, then exit."`
+	Once   bool   `name:"once" env:"ONCE" help:"Apply everything up to the newest events, then exit."`
+	Listen string `name:"listen" env:"LISTEN" help:"Serve /healthz, /readyz and /metrics at this address, such as :9104." placeholder:"ADDRESS"`
 }
 
 func (c *runCmd) Run(e *environment) error {
@@ -69,7 +76,42 @@ func (c *runCmd) Run(e *environment) error {
 	if c.Once {
 		run = e.projector.Once
 	}
-	return usage(run(e.ctx))
+	if c.Listen == "" {
+		return usage(run(e.ctx))
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("%w: --listen: %w", cli.ErrUsage, err)
+	}
+	server := &http.Server{Handler: e.health.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	e.log.Info("listening", "address", listener.Addr().String())
+	err = usage(run(e.ctx))
+	stop, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), 5*time.Second)
+	defer cancel()
+	_ = server.Shutdown(stop) // whoever still reads is cut off when the process ends
+	if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve %s: %w", c.Listen, failed))
+	}
+	return err
+}
+
+type watchCmd struct{}
+
+func (watchCmd) Run(e *environment) error {
+	return projectors.Watch(e.ctx, e.database, e.log, func(next map[string]int64) error { return json.NewEncoder(e.stdout).Encode(next) })
+}
+
+type dictionaryCmd struct{}
+
+func (dictionaryCmd) Run(e *environment) error {
+	text, err := projectors.Dictionary(e.ctx, e.database)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(e.stdout, text)
+	return err
 }
 
 // usage marks errors that lie in the configuration.

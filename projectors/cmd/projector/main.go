@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"shitpost-alpha/lake/cli"
+	"shitpost-alpha/projectors"
 )
 
 const description = `Keep the read model in Postgres equal to the events in the lake.
@@ -20,7 +21,10 @@ Examples:
   projector rebuild                            build everything anew beside the live tables, then swap
   projector rebuild --settings --band 0.75     change a setting
   projector verify                             compare every table with the lake, exit 1 when one differs
-  projector status --json                      how far it is`
+  projector status --json                      how far it is
+  projector run --listen :9104                 serve /healthz, /readyz and /metrics too
+  projector watch                              print every change as it is committed
+  projector dictionary > data-dictionary.md    what every table and column means`
 
 type grammar struct {
 	Lake     string        `name:"lake" env:"LAKE_URL" default:"./data/lake" help:"Folder or s3://bucket/prefix." placeholder:"URL"`
@@ -35,6 +39,9 @@ type grammar struct {
 	Rebuild rebuildCmd `cmd:"" help:"Build the read model anew from all events and swap it in."`
 	Verify  verifyCmd  `cmd:"" help:"Compare every table with what the lake says."`
 	Status  statusCmd  `cmd:"" help:"Say how the read model stands to the lake."`
+	Watch   watchCmd   `cmd:"" help:"Print the positions after every change, as JSON lines, until stopped. Needs a direct connection, no transaction pooler."`
+
+	Dictionary dictionaryCmd `cmd:"" help:"Print what every table, view, column and function means, as Markdown. Needs no lake."`
 }
 
 func main() { cli.Main("projector", run) }
@@ -51,10 +58,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if g.Poll <= 0 {
 		return fmt.Errorf("%w: --poll %s: want a duration above zero", cli.ErrUsage, g.Poll)
 	}
-	p, err := g.projector(ctx, stderr)
-	if err != nil {
+	e := &environment{ctx: ctx, health: projectors.NewHealth(time.Now), json: g.JSON, stdout: stdout, database: g.Database, log: g.Logger(stderr)}
+	if name := kctx.Command(); name == "watch" || name == "dictionary" {
+		return kctx.Run(e)
+	}
+	if e.projector, err = g.projector(ctx, e, stderr); err != nil {
 		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
-	defer p.Close(context.WithoutCancel(ctx))
-	return kctx.Run(&environment{ctx: ctx, projector: p, json: g.JSON, stdout: stdout})
+	defer e.projector.Close(context.WithoutCancel(ctx))
+	return kctx.Run(e)
 }

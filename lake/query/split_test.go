@@ -1,0 +1,91 @@
+package query
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSplit(t *testing.T) {
+	for _, c := range []struct {
+		script string
+		want   []string
+		rest   string
+	}{
+		{"", nil, ""},
+		{"SELECT 1", nil, "SELECT 1"},
+		{"SELECT 1; SELECT 2 ;\n", []string{"SELECT 1", "SELECT 2"}, ""},
+		{"SELECT ';' ; SELECT \"a;b\"", []string{"SELECT ';'"}, "SELECT \"a;b\""},
+		{"SELECT 'it''s; fine';", []string{"SELECT 'it''s; fine'"}, ""},
+		{"-- a; comment\nSELECT 1; -- the end", []string{"-- a; comment\nSELECT 1"}, ""},
+		{"SELECT /* ; */ 1;;;", []string{"SELECT /* ; */ 1"}, ""},
+		{"SELECT $$a;b$$, $t$;$$;$t$;", []string{"SELECT $$a;b$$, $t$;$$;$t$"}, ""},
+		{"SELECT $1;", []string{"SELECT $1"}, ""},
+		{"SELECT 'open; still", nil, "SELECT 'open; still"},
+		{"/* open ; ", nil, "/* open ;"},
+		{"/* closed */", nil, ""},
+	} {
+		if got, rest := Split(c.script); !slices.Equal(got, c.want) || rest != c.rest {
+			t.Errorf("%q: %q and %q, want %q and %q", c.script, got, rest, c.want, c.rest)
+		}
+	}
+}
+
+// FuzzSplit: no statement is empty, every word of the script is kept, and typing it line by line, as the
+// shell does, cuts it in the same places.
+func FuzzSplit(f *testing.F) {
+	for _, s := range []string{"SELECT 1; SELECT ';' -- x;\n;", "$a$;$a$;/*;*/;", "'\n;';\";\";", "/*", "$$;"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, script string) {
+		statements, rest := Split(script)
+		kept := 0
+		for _, s := range append(slices.Clone(statements), rest) {
+			at := strings.Index(script[kept:], s)
+			if at < 0 || s == "" && s != rest {
+				t.Fatalf("%q: statement %q is empty or not in its place", script, s)
+			}
+			kept += at + len(s)
+		}
+		var typed []string
+		pending := ""
+		for _, line := range strings.SplitAfter(script, "\n") {
+			var more []string
+			more, pending = Split(pending + line)
+			typed = append(typed, more...)
+			if strings.HasSuffix(line, "\n") && pending != "" {
+				pending += "\n"
+			}
+		}
+		if !strings.ContainsAny(script, "'\"$/-") && !slices.Equal(typed, statements) {
+			t.Fatalf("%q: typed line by line %q, as a whole %q", script, typed, statements)
+		}
+	})
+}
+
+func TestParseAsOf(t *testing.T) {
+	for in, want := range map[string]AsOf{
+		"":                     {},
+		"2025-06-30":           {Time: time.Date(2025, 6, 30, 23, 59, 59, 999999999, time.UTC)},
+		"2025-06-30T14:00":     {Time: time.Date(2025, 6, 30, 14, 0, 0, 0, time.UTC)},
+		"2025-06-30T14:00:00Z": {Time: time.Date(2025, 6, 30, 14, 0, 0, 0, time.UTC)},
+		"12":                   {Versions: map[string]int64{"posts": 12, "predictions": 12, "prices": 12}},
+		"posts=3, prices=4":    {Versions: map[string]int64{"posts": 3, "prices": 4}},
+	} {
+		got, err := ParseAsOf(in)
+		if err != nil || !got.Time.Equal(want.Time) || len(got.Versions) != len(want.Versions) {
+			t.Errorf("%q: %+v, %v; want %+v", in, got, err, want)
+		}
+		for name, v := range want.Versions {
+			if got.Versions[name] != v {
+				t.Errorf("%q: %s at %d, want %d", in, name, got.Versions[name], v)
+			}
+		}
+	}
+	for _, bad := range []string{"yesterday", "posts=", "posts=-1", "pasts=3", "posts=1,", "2025-13-01"} {
+		if at, err := ParseAsOf(bad); err == nil || !strings.Contains(err.Error(), "posts=12") {
+			t.Errorf("%q: %+v, %v", bad, at, err)
+		}
+	}
+}
