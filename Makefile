@@ -55,12 +55,17 @@ test: tools ## Run the tests (real Postgres and S3; lake and projectors with the
 	go test -timeout 9m $$(go list ./... | grep -v -e '^shitpost-alpha/lake' -e '^shitpost-alpha/projectors')
 
 .PHONY: test-full
-test-full: fuzz ## Run what is heavy besides: fuzzing, the binaries as processes under restarts
+test-full: fuzz interop ## Run what is heavy besides: fuzzing, foreign readers, the binaries under many kills
 	go test -timeout 30m -run TestHeavy -heavy .
 
 .PHONY: fakes
 fakes: ## Serve the fakes of all outside services, for development (FAKES_FLAGS="--faults 0.02")
 	go run ./producers/cmd/fakes $(FAKES_FLAGS)
+
+.PHONY: interop
+interop: tools ## Ask readers that we did not write what our tables hold (ClickHouse, delta-rs, Polars, DuckDB, Spark)
+	lake/interop/install.sh
+	go test -count=1 -timeout 30m -v -run 'TestForeign|TestSparkStream|TestRecipes' ./lake/interop -interop -interop-require=chdb
 
 FUZZTIME ?= 10s
 .PHONY: fuzz
@@ -74,7 +79,11 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 
 .PHONY: bench
 bench: tools ## Measure, as JSON lines (name, value, unit, ratio)
-	@go test -run '^TestBench$$' -bench-lines -timeout 20m . | grep '^{'
+	@go test -run '^TestBench$$' -bench-lines -v -timeout 20m . ./lake | grep '^{'
+
+.PHONY: fakes
+fakes: ## Serve fakes of the posts, model and price sources on loopback, to try the services on
+	go run ./producers/cmd/fakes
 
 .PHONY: check
 check: ## Look for what a review would: formatting, vet, module files

@@ -249,7 +249,7 @@ func (s *Stream[E]) newest() (us int64) {
 }
 
 func (s *Stream[E]) commitInfo(operation, txn string, now int64) *delta.CommitInfo {
-	params := map[string]string{}
+	params := map[string]any{}
 	if operation == "WRITE" {
 		params["mode"] = "Append"
 	}

@@ -68,7 +68,7 @@ func TestWakingServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	asked := make(chan bool, 10)
+	asked, host := make(chan bool, 10), u.Host
 	go func() {
 		for first := true; ; first = false {
 			client, err := listener.Accept()
@@ -84,7 +84,7 @@ func TestWakingServer(t *testing.T) {
 				client.Close()
 				continue
 			}
-			server, err := net.Dial("tcp", u.Host)
+			server, err := net.Dial("tcp", host)
 			if err != nil {
 				client.Close()
 				return

@@ -3,15 +3,58 @@ package projectors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"shitpost-alpha/lake/event"
 	"shitpost-alpha/readmodel/readmodeltest"
 )
+
+// ear is where a test hears what Watch tells.
+type ear struct {
+	t    *testing.T
+	ctx  context.Context
+	db   *pgx.Conn
+	news <-chan map[string]int64
+}
+
+// connected returns when the listener hears: it is said something, with the number given, until it does.
+func (e ear) connected(number int64) {
+	e.t.Helper()
+	for {
+		execSQL(e.t, e.db, fmt.Sprintf(`NOTIFY readmodel, '{"ping": %d}'; NOTIFY readmodel, 'not ours'`, number))
+		select {
+		case next := <-e.news:
+			if next["ping"] == number {
+				return
+			}
+		case <-time.After(20 * time.Millisecond):
+		case <-e.ctx.Done():
+			e.t.Fatal("nothing was heard")
+		}
+	}
+}
+
+// position returns when it was announced that a version of posts is read next.
+func (e ear) position(version int64) {
+	e.t.Helper()
+	for {
+		select {
+		case next := <-e.news:
+			if next[event.Posts] == version {
+				return
+			}
+		case <-e.ctx.Done():
+			e.t.Fatalf("version %d was not announced", version)
+		}
+	}
+}
 
 // Every change is announced with the positions after it, also after the listener's connection was cut; the health
 // pages follow.
@@ -46,43 +89,19 @@ func TestWatchAndHealth(t *testing.T) {
 			return nil
 		})
 	}()
-	// A listener that has just connected shows itself by what it hears: say something until it does.
-	listening := func() {
-		for {
-			execSQL(t, db, `NOTIFY readmodel, '{"ping": 1}'; NOTIFY readmodel, 'not ours'`)
-			select {
-			case <-news:
-				return
-			case <-time.After(20 * time.Millisecond):
-			case <-ctx.Done():
-				t.Fatal("nothing was heard")
-			}
-		}
-	}
-	listening()
+	hear := ear{t, ctx, db, news}
+	hear.connected(1)
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(running) }()
-	heard := func(version int64) {
-		for {
-			select {
-			case next := <-news:
-				if next[event.Posts] == version {
-					return
-				}
-			case <-ctx.Done():
-				t.Fatalf("version %d was not announced", version)
-			}
-		}
-	}
 	appendAll(t, l.Posts, posts[0])
-	heard(2)
-	execSQL(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
-	listening()
+	hear.position(2)
+	execSQL(t, db, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
+	hear.connected(2)
 	appendAll(t, l.Posts, posts[1])
-	heard(3)
+	hear.position(3)
 	appendAll(t, l.Posts, posts[2])
-	heard(4)
+	hear.position(4)
 	if err := <-watching; !errors.Is(err, enough) {
 		t.Errorf("watching ended with %v, want the callback's error", err)
 	}

@@ -22,10 +22,6 @@ CREATE FUNCTION two_sided(z double precision) RETURNS double precision LANGUAGE 
 RETURN error_tail(abs(z) / sqrt(2::float8));
 COMMENT ON FUNCTION two_sided IS 'Two-sided p-value of a z statistic under the normal distribution.';
 
-CREATE FUNCTION confidence_band(confidence double precision) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN confidence < 0.6 THEN '< 0.60' WHEN confidence < 0.75 THEN '0.60-0.75' WHEN confidence >= 0.75 THEN '>= 0.75' ELSE 'none' END;
-COMMENT ON FUNCTION confidence_band IS 'Band of a confidence: < 0.60, 0.60-0.75 (its lower end included), >= 0.75, or none.';
-
 CREATE FUNCTION weekday_name(weekday integer) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (ARRAY['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'])[weekday];
 COMMENT ON FUNCTION weekday_name IS 'English name of a weekday, 1 is Monday.';
@@ -63,12 +59,13 @@ DECLARE
     columns text := 'n bigint, correct bigint, accuracy_pct float8, wilson_low_pct float8, wilson_high_pct float8, always_bullish_pct float8,
         random_mix_pct float8, avg_return_pct float8, avg_abnormal_pct float8, total_pnl float8, posts bigint, n_abnormal bigint,
         accuracy_abnormal_pct float8, accuracy_by_post_pct float8, avg_return_by_post_pct float8, avg_abnormal_by_post_pct float8, pnl_by_post float8';
-    -- dimension, its value, and what orders the values
-    dimensions text[] := ARRAY['confidence', 'confidence_band(s.confidence)', 'CASE WHEN s.confidence < 0.6 THEN 1 WHEN s.confidence < 0.75 THEN 2 WHEN s.confidence >= 0.75 THEN 3 ELSE 4 END',
-        'sentiment', 's.sentiment', '0', 'symbol', 's.symbol', '0', 'weekday', 'weekday_name(s.weekday)', 's.weekday',
-        'phase', 's.phase', 'array_position(ARRAY[''pre'', ''regular'', ''post'', ''closed''], s.phase)', 'origin', 's.origin', '0',
-        'model', 'concat_ws(''/'', s.analyzer, s.provider, s.model, s.prompt_version)', '0',
-        'month', 'to_char(s.published_at AT TIME ZONE ''UTC'', ''YYYY-MM'')', '0'];
+    -- dimension, what rows are grouped by, the value and the order that follow from it
+    dimensions text[] := ARRAY['confidence', 'CASE WHEN s.confidence < 0.6 THEN 1 WHEN s.confidence < 0.75 THEN 2 WHEN s.confidence >= 0.75 THEN 3 ELSE 4 END',
+            '(ARRAY[''< 0.60'', ''0.60-0.75'', ''>= 0.75'', ''none''])[x.key]', 'x.key',
+        'sentiment', 's.sentiment', 'x.key', '0', 'symbol', 's.symbol', 'x.key', '0', 'weekday', 's.weekday', 'weekday_name(x.key)', 'x.key',
+        'phase', 's.phase', 'x.key', 'array_position(ARRAY[''pre'', ''regular'', ''post'', ''closed''], x.key)', 'origin', 's.origin', 'x.key', '0',
+        'model', 'concat_ws(''/'', s.analyzer, s.provider, s.model, s.prompt_version)', 'x.key', '0',
+        'month', 'date_trunc(''month'', s.published_at AT TIME ZONE ''UTC'')', 'to_char(x.key, ''YYYY-MM'')', '0'];
     branches text := '';
     parts text := '';
     i integer;
@@ -81,14 +78,14 @@ BEGIN
         GROUP BY x.analyzer, x.provider, x.model, x.prompt_version, x.is_primary, x.basis, x.horizon, x.origin', figures, by_post);
     EXECUTE format('CREATE FUNCTION figures(%s) RETURNS TABLE (%s) LANGUAGE sql STABLE PARALLEL SAFE BEGIN ATOMIC
         SELECT %s FROM (SELECT s.%s FROM selected($1, $2, $3, $4, $5, $6, $7) s GROUP BY s.post_id) x; END', filters, columns, figures, by_post);
-    FOR i IN 1..array_length(dimensions, 1) BY 3 LOOP
-        branches := branches || format('%s SELECT %L::text AS dimension, x.value, x.place, x.basis, x.horizon, x.origin, %s
-            FROM (SELECT %s AS value, %s AS place, s.basis, s.horizon, s.origin, s.%s FROM scores s WHERE s.is_primary %s
-            GROUP BY 1, 2, s.basis, s.horizon, s.origin, s.post_id) x GROUP BY x.value, x.place, x.basis, x.horizon, x.origin',
-            CASE WHEN i > 1 THEN ' UNION ALL' ELSE '' END, dimensions[i], figures, dimensions[i + 1], dimensions[i + 2], by_post, '');
-        parts := parts || format('%s SELECT x.value, x.place, %s FROM (SELECT %s AS value, %s AS place, s.%s FROM selected($2, $3, $4, $5, $6, $7, $8) s
-            WHERE $1 = %L GROUP BY 1, 2, s.post_id) x GROUP BY x.value, x.place',
-            CASE WHEN i > 1 THEN ' UNION ALL' ELSE '' END, figures, dimensions[i + 1], dimensions[i + 2], by_post, dimensions[i]);
+    FOR i IN 1..array_length(dimensions, 1) BY 4 LOOP
+        branches := branches || format('%s SELECT %L::text AS dimension, %s AS value, %s AS place, x.basis, x.horizon, x.origin, %s
+            FROM (SELECT %s AS key, s.basis, s.horizon, s.origin, s.%s FROM scores s WHERE s.is_primary
+            GROUP BY 1, s.basis, s.horizon, s.origin, s.post_id) x GROUP BY x.key, x.basis, x.horizon, x.origin',
+            CASE WHEN i > 1 THEN ' UNION ALL' ELSE '' END, dimensions[i], dimensions[i + 2], dimensions[i + 3], figures, dimensions[i + 1], by_post);
+        parts := parts || format('%s SELECT %s, %s, %s FROM (SELECT %s AS key, s.%s FROM selected($2, $3, $4, $5, $6, $7, $8) s
+            WHERE $1 = %L GROUP BY 1, s.post_id) x GROUP BY x.key',
+            CASE WHEN i > 1 THEN ' UNION ALL' ELSE '' END, dimensions[i + 2], dimensions[i + 3], figures, dimensions[i + 1], by_post, dimensions[i]);
     END LOOP;
     EXECUTE 'CREATE VIEW breakdowns AS' || branches;
     EXECUTE format('CREATE FUNCTION breakdown(dimension text, %s) RETURNS TABLE (value text, place integer, %s) LANGUAGE sql STABLE PARALLEL SAFE BEGIN ATOMIC %s; END',

@@ -78,12 +78,12 @@ type Txn struct {
 
 // CommitInfo is free-form in Delta. TxnID tells whose commit it is when a reply was lost.
 type CommitInfo struct {
-	Timestamp           int64             `json:"timestamp"` // ms since 1970
-	Operation           string            `json:"operation"`
-	OperationParameters map[string]string `json:"operationParameters"`
-	IsBlindAppend       bool              `json:"isBlindAppend"`
-	EngineInfo          string            `json:"engineInfo"`
-	TxnID               string            `json:"txnId"`
+	Timestamp           int64          `json:"timestamp"` // ms since 1970
+	Operation           string         `json:"operation"`
+	OperationParameters map[string]any `json:"operationParameters"` // others may put anything there
+	IsBlindAppend       bool           `json:"isBlindAppend"`
+	EngineInfo          string         `json:"engineInfo"`
+	TxnID               string         `json:"txnId"`
 }
 
 // Encode renders a commit: one JSON action a line.

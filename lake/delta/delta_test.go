@@ -13,7 +13,7 @@ import (
 
 func create(txn string) []Action {
 	return []Action{
-		{CommitInfo: &CommitInfo{TxnID: txn, Operation: "CREATE TABLE", OperationParameters: map[string]string{}}},
+		{CommitInfo: &CommitInfo{TxnID: txn, Operation: "CREATE TABLE", OperationParameters: map[string]any{}}},
 		{Protocol: &Protocol{MinReaderVersion: 1, MinWriterVersion: 2}},
 		{MetaData: &MetaData{ID: "table-1", Format: Format{"parquet", map[string]string{}}, SchemaString: `{"type":"struct","fields":[]}`, PartitionColumns: []string{}, Configuration: map[string]string{}}},
 	}
@@ -21,7 +21,7 @@ func create(txn string) []Action {
 
 func add(txn, path string) []Action {
 	return []Action{
-		{CommitInfo: &CommitInfo{TxnID: txn, Operation: "WRITE", OperationParameters: map[string]string{}}},
+		{CommitInfo: &CommitInfo{TxnID: txn, Operation: "WRITE", OperationParameters: map[string]any{}}},
 		{Add: &Add{Path: path, PartitionValues: map[string]string{}, Size: 1, DataChange: true, Tags: map[string]string{"n": "7"}}},
 	}
 }

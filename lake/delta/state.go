@@ -132,8 +132,8 @@ func checkProtocol(p *Protocol) error {
 // Writable refuses tables that this code must not append to.
 func (s *State) Writable() error {
 	if s.Protocol.MinWriterVersion > WriterVersion || len(s.Protocol.WriterFeatures) > 0 {
-		return fmt.Errorf("%w: it needs writer version %d %s, this is %d", ErrProtocol,
-			s.Protocol.MinWriterVersion, strings.Join(s.Protocol.WriterFeatures, ", "), WriterVersion)
+		needs := append([]string{fmt.Sprintf("writer version %d", s.Protocol.MinWriterVersion)}, s.Protocol.WriterFeatures...)
+		return fmt.Errorf("%w: it needs %s; this is writer version %d", ErrProtocol, strings.Join(needs, ", "), WriterVersion)
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ func (h *history[E]) decoded(e *E, keep map[string]bool) string {
 
 func (h *history[E]) commit(actions []delta.Action, operation string, rows []row) {
 	version := h.head() + 1
-	actions = append(actions, delta.Action{CommitInfo: &delta.CommitInfo{Operation: operation, OperationParameters: map[string]string{},
+	actions = append(actions, delta.Action{CommitInfo: &delta.CommitInfo{Operation: operation, OperationParameters: map[string]any{},
 		Timestamp: time.Now().UnixMilli(), EngineInfo: "another@9", TxnID: fmt.Sprint("another-", version)}})
 	if _, err := h.table.Refresh(h.t.Context()); err != nil {
 		h.t.Fatal(err)
