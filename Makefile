@@ -48,11 +48,17 @@ $(TOOLS)/versitygw:
 	@mkdir -p $(TOOLS)
 	GOBIN=$(abspath $(TOOLS)) go install -ldflags '$(LDFLAGS)' github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 
+# Packages that run with the race detector, and the fault matrices of lake, which run without it: a
+# thousand cases of retries and pauses would take most of the time and race no more than the rest.
+RACE := ./lake ./lake/delta ./lake/event ./lake/lease ./lake/market ./lake/objects/... ./projectors/...
+MATRICES := ^(TestFaultsOn|TestClockJumps|TestNothingIsLost)
+
 .PHONY: test
 test: tools ## Run the tests (real Postgres and S3; lake and projectors with the race detector)
 	go vet ./...
-	go test -race -timeout 9m ./lake/... ./projectors/...
-	go test -timeout 9m $$(go list ./... | grep -v -e '^shitpost-alpha/lake' -e '^shitpost-alpha/projectors')
+	go test -race -timeout 15m -skip '$(MATRICES)' $(RACE)
+	go test -timeout 15m -run '$(MATRICES)' ./lake
+	go test -timeout 15m $$(go list ./... | grep -v -x $(foreach p,$(shell go list $(RACE)),-e $(p)))
 
 .PHONY: test-full
 test-full: fuzz interop ## Run what is heavy besides: fuzzing, foreign readers, the binaries under many kills
