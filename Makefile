@@ -87,10 +87,6 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 bench: tools ## Measure, as JSON lines (name, value, unit, ratio)
 	@go test -run '^TestBench$$' -bench-lines -v -timeout 20m . ./lake | grep '^{'
 
-.PHONY: fakes
-fakes: ## Serve fakes of the posts, model and price sources on loopback, to try the services on
-	go run ./producers/cmd/fakes
-
 .PHONY: check
 check: ## Look for what a review would: formatting, vet, module files
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
