@@ -13,7 +13,7 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 
 FROM source AS static-build
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/build-cache \
     CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ \
     ./producers/cmd/harvester ./producers/cmd/analyzer ./producers/cmd/pricer \
     ./projectors/cmd/projector ./lake/cmd/lake ./dashboards/cmd/dashboards && \
@@ -22,7 +22,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 RUN mkdir -p /out/grafana
 
 FROM source AS cgo-build
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/build-cache \
     CGO_ENABLED=1 go build -trimpath -ldflags="-s -w" -o /out/ ./lake/cmd/lakesql
 
 # Certificates, time zones and user 65532; nothing else.
