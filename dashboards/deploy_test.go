@@ -194,7 +194,7 @@ func checkOwn(t *testing.T, name string, s service, binaries map[string]string) 
 // .env.example explains every variable that a binary or compose.yaml reads, and no other.
 func checkEnvExample(t *testing.T, binaries map[string]string) {
 	explained := found(read(t, ".env.example"), `(?m)^#?([A-Z][A-Z0-9_]+)=`)
-	known := map[string]bool{"LAKE_CACHE": true, "LAKE_PG_BIN": true, "LAKE_PG_SEARCH": true} // lakesql (cgo), localpg
+	known := map[string]bool{"LAKE_CACHE": true, "LAKE_CACHE_BYTES": true, "LAKE_PG_BIN": true, "LAKE_PG_SEARCH": true} // lakesql (cgo), localpg
 	for _, text := range binaries {
 		maps.Copy(known, found(text, `\(\$([A-Z][A-Z0-9_]+)\)`))
 	}

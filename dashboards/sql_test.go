@@ -40,6 +40,11 @@ INSERT INTO outcomes (prediction_id, symbol, basis, horizon, base_session, targe
          ('p1-other', 'XLE', 'next_open', 7, '2025-03-04', '2025-03-12', 99, 99, true, 990, false, '2025-03-12 20:20Z'),
          ('p1', 'XLE', 'prior_close', 7, '2025-02-28', '2025-03-11', 99, 99, true, 990, false, '2025-03-11 20:20Z'),
          ('p1', 'O''X', 'next_open', 7, '2025-03-04', '2025-03-12', NULL, NULL, NULL, NULL, false, '2025-03-12 20:20Z');
+INSERT INTO scores (prediction_id, symbol, basis, horizon, target_session, published_at, return_micros, abnormal_micros, pnl_micros, confidence,
+    correct, move, sentiment, origin, is_primary, synthetic, post_id, weekday, phase, predicted_at)
+  SELECT o.prediction_id, o.symbol, o.basis, o.horizon, o.target_session, c.published_at, o.return_pct * 1000000, o.abnormal_pct * 1000000, o.pnl * 1000000, c.confidence,
+    o.correct, CASE WHEN o.return_pct > 0.5 THEN 1 ELSE 0 END, c.sentiment, c.origin, p.is_primary, true, c.post_id, 1, 'regular', c.predicted_at
+  FROM outcomes o JOIN calls c USING (prediction_id, symbol) JOIN predictions p USING (prediction_id) WHERE o.correct IS NOT NULL;
 INSERT INTO sessions VALUES ('2025-03-03', '2025-03-03 14:30Z', '2025-03-03 21:00Z', false);
 INSERT INTO splits (symbol, session_date, ratio, event_id, superseded, source, synthetic, recorded_at)
   VALUES ('XLE', '2025-03-04', 2, 's', '{}', 'file:splits', false, '2025-03-05Z');

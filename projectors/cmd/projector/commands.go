@@ -67,7 +67,7 @@ func (e *environment) print(v any, text string) error {
 }
 
 type runCmd struct {
-	Once   bool   `name:"once" env:"ONCE" help:"Apply everything up to the newest events, then exit."`
+	Once   bool   `name:"once" help:"Apply everything up to the newest events, then exit."`
 	Listen string `name:"listen" env:"LISTEN" help:"Serve /healthz, /readyz and /metrics at this address, such as :9104." placeholder:"ADDRESS"`
 }
 
