@@ -62,7 +62,7 @@ test: tools ## Run the tests (real Postgres and S3; lake and projectors with the
 
 .PHONY: test-full
 test-full: fuzz interop ## Run what is heavy besides: fuzzing, foreign readers, the binaries under many kills
-	go test -timeout 30m -run TestHeavy -heavy .
+	go test . -timeout 30m -run TestHeavy -args -heavy
 
 .PHONY: fakes
 fakes: ## Serve the fakes of all outside services, for development (FAKES_FLAGS="--faults 0.02")
@@ -85,7 +85,8 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 
 .PHONY: bench
 bench: tools ## Measure, as JSON lines (name, value, unit, ratio)
-	@go test -run '^TestBench$$' -bench-lines -v -timeout 20m . ./lake | grep '^{'
+	@mkdir -p build; go test . ./lake -p 1 -run '^TestBench$$' -v -timeout 20m -args -bench-lines > build/bench.log 2>&1; \
+	  status=$$?; grep '^{' build/bench.log; [ $$status = 0 ] || tail -20 build/bench.log >&2; exit $$status
 
 .PHONY: check
 check: ## Look for what a review would: formatting, vet, module files

@@ -140,6 +140,7 @@ func benchScan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files = files[:len(snap.Files)] // the last is an empty one, for its columns
 	bare := median(t, func(int) time.Duration {
 		start := time.Now()
 		for _, f := range files {
