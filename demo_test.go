@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -18,29 +17,16 @@ import (
 	"shitpost-alpha/dashboards/macro"
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/objects/s3/s3test"
+	"shitpost-alpha/lake/realdata"
 	"shitpost-alpha/projectors"
 	"shitpost-alpha/readmodel"
 	"shitpost-alpha/readmodel/readmodeltest"
 )
 
-// sharedData returns a file or folder of the real data, which the repository does not hold.
-func sharedData(t testing.TB, name string) string {
-	t.Helper()
-	root := os.Getenv("SHARED_DATA")
-	if root == "" {
-		root = filepath.Join("..", "shared", "data")
-	}
-	path := filepath.Join(root, filepath.FromSlash(name))
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("the real data are missing: %v; put them there or name their folder in SHARED_DATA", err)
-	}
-	return path
-}
-
 // realFiles are the files that the figures of the README come from.
 func realFiles(t testing.TB) []string {
-	return []string{"--posts", sharedData(t, "posts/text_posts_2024-11_2026-01.csv"),
-		"--prices", sharedData(t, "prices/yf_daily_68tickers_2024-07_2026-03.csv"), "--prices", sharedData(t, "prices/etf_crypto")}
+	return []string{"--posts", realdata.Path(t, "posts/text_posts_2024-11_2026-01.csv"),
+		"--prices", realdata.Path(t, "prices/yf_daily_68tickers_2024-07_2026-03.csv"), "--prices", realdata.Path(t, "prices/etf_crypto")}
 }
 
 // alphaDemo runs the demo in this process and returns its summary.
@@ -212,7 +198,7 @@ func TestDemoOnS3SaysTheSame(t *testing.T) {
 
 func TestDemoOnEveryFile(t *testing.T) {
 	databaseURL, conn := readmodeltest.Open(t)
-	s := alphaDemo(t, "--dir", t.TempDir(), "--database", databaseURL, "--posts", sharedData(t, "posts"), "--prices", sharedData(t, "prices"))
+	s := alphaDemo(t, "--dir", t.TempDir(), "--database", databaseURL, "--posts", realdata.Path(t, "posts"), "--prices", realdata.Path(t, "prices"))
 	if s.Posts.Seen < 31_000 || s.DeadLetters != 0 || s.Posts.Waiting != 0 {
 		t.Errorf("posts %+v, %d dead letters", s.Posts, s.DeadLetters)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"shitpost-alpha/lake/realdata"
 	"shitpost-alpha/projectors"
 	"shitpost-alpha/readmodel"
 	"shitpost-alpha/readmodel/readmodeltest"
@@ -46,8 +47,8 @@ type pipeline struct {
 func newPipeline(t *testing.T, bin string) (pipeline, *pgx.Conn) {
 	database, conn := readmodeltest.Open(t)
 	return pipeline{bin: bin, lake: filepath.Join(t.TempDir(), "lake"), database: database,
-		posts:  sharedData(t, "posts/text_posts_2024-11_2026-01.csv"),
-		prices: []string{sharedData(t, "prices/yf_daily_68tickers_2024-07_2026-03.csv"), sharedData(t, "prices/etf_crypto")}}, conn
+		posts:  realdata.Path(t, "posts/text_posts_2024-11_2026-01.csv"),
+		prices: []string{realdata.Path(t, "prices/yf_daily_68tickers_2024-07_2026-03.csv"), realdata.Path(t, "prices/etf_crypto")}}, conn
 }
 
 func (p pipeline) command(name string, once bool) *exec.Cmd {

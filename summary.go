@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"shitpost-alpha/lake/event"
 	"shitpost-alpha/lake/market"
 )
 
@@ -71,7 +72,8 @@ type CallOutcome struct {
 	Confidence  float64   `json:"confidence"`
 	ReturnPct   float64   `json:"return_pct"`
 	PnL         float64   `json:"pnl"`
-	Text        string    `json:"text"`
+	// Text is the author's own: of a quote without the address before it.
+	Text string `json:"text"`
 }
 
 // bestHorizon is the horizon, in sessions, by which the best and worst calls are chosen.
@@ -153,6 +155,10 @@ func (s *Summary) readCalls(ctx context.Context, tx pgx.Tx) error {
 		}
 		if *list.into, err = pgx.CollectRows(rows, pgx.RowToStructByPos[CallOutcome]); err != nil {
 			return err
+		}
+		for i := range *list.into {
+			c := &(*list.into)[i]
+			c.Text = (&event.Post{Text: c.Text}).OwnText()
 		}
 	}
 	return nil

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sync/errgroup"
@@ -208,16 +207,15 @@ func (p *patience) Do(r *http.Request) (*http.Response, error) {
 	return (&http.Client{Transport: &p.transport, Timeout: time.Duration(p.Load())}).Do(r)
 }
 
-// clientAt returns the server's client as a process has it that reaches it at another address.
+// clientAt returns a client of the server as a process has it that reaches it at another address.
 func clientAt(server *s3test.Server, endpoint string, patient *patience) *awss3.Client {
-	o := server.Client.Options()
-	o.BaseEndpoint = aws.String(endpoint)
-	o.HTTPClient = patient
-	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
-		r.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
-		r.RateLimiter = noLimit{}
+	return server.ClientAt(endpoint, func(o *awss3.Options) {
+		o.HTTPClient = patient
+		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+			r.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
+			r.RateLimiter = noLimit{}
+		})
 	})
-	return awss3.New(o)
 }
 
 // noLimit lets the SDK retry as often as it would in a process that had no faults before.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"shitpost-alpha/lake/realdata"
 )
 
 const canary = "canary-0123456789"
@@ -173,7 +175,7 @@ func FuzzClassifyBody(f *testing.F) {
 
 // The refusals that were seen in the wild are told apart.
 func TestRecordedRefusals(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(sharedData(t), "wire", "error_bodies.json"))
+	data, err := os.ReadFile(filepath.Join(realdata.Path(t), "wire", "error_bodies.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,19 +206,6 @@ func TestRecordedRefusals(t *testing.T) {
 	if checked != 6 {
 		t.Errorf("%d refusals were checked, want 6", checked)
 	}
-}
-
-// sharedData returns the folder of the recorded data: beside the repository, or SHARED_DATA.
-func sharedData(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("SHARED_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("the recorded data are missing: put them at ../shared/data beside the repository, or set SHARED_DATA: %v", err)
-	}
-	return dir
 }
 
 // Whatever fails, and wherever the server repeats what it was sent, no key is in an error or a log.

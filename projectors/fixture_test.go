@@ -3,12 +3,9 @@ package projectors
 import (
 	"context"
 	"encoding/csv"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +13,7 @@ import (
 
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/realdata"
 	"shitpost-alpha/readmodel/readmodeltest"
 )
 
@@ -26,29 +24,9 @@ func TestMain(m *testing.M) {
 	os.Exit(readmodeltest.Main(m))
 }
 
-// sharedData returns a file of the real data beside the repository.
-func sharedData(t testing.TB, name string) string {
-	t.Helper()
-	dir := os.Getenv("SHARED_DATA")
-	if dir == "" {
-		root, err := os.Getwd()
-		for ; err == nil; root = filepath.Dir(root) {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil || root == filepath.Dir(root) {
-				break
-			}
-		}
-		dir = filepath.Join(root, "..", "shared", "data")
-	}
-	file := filepath.Join(dir, name)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("the real data are missing: %s is not there; put them beside the repository in shared/data or set SHARED_DATA", file)
-	}
-	return file
-}
-
 func readCSV(t testing.TB, name string) [][]string {
 	t.Helper()
-	f, err := os.Open(sharedData(t, name))
+	f, err := os.Open(realdata.Path(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}

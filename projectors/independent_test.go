@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/realdata"
 	"shitpost-alpha/readmodel/readmodeltest"
 )
 
@@ -34,7 +35,7 @@ func newJudge(t *testing.T) *judge {
 		t.Fatal(err)
 	}
 	read := func(name string) []byte {
-		b, err := os.ReadFile(sharedData(t, name))
+		b, err := os.ReadFile(realdata.Path(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}

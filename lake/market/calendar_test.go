@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -14,35 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/realdata"
 )
-
-// sharedData returns the path of a real data file: in SHARED_DATA, else in ../shared/data beside the
-// repository.
-func sharedData(t testing.TB, name string) string {
-	t.Helper()
-	dir := os.Getenv("SHARED_DATA")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the test's folder: run the test inside the repository")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "data")
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("real data file %s is missing (%v): set SHARED_DATA to the folder that holds it", name, err)
-	}
-	return path
-}
 
 func date(s string) event.Date {
 	d, err := event.ParseDate(s)
@@ -71,7 +43,7 @@ func utc(s string) time.Time {
 
 // TestPublishedSchedule compares with the exchange's published closures and early closes.
 func TestPublishedSchedule(t *testing.T) {
-	doc, err := os.ReadFile(sharedData(t, "calendar/nyse_2022_2027.json"))
+	doc, err := os.ReadFile(realdata.Path(t, "calendar/nyse_2022_2027.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +97,7 @@ func sorted(set map[event.Date]bool) []event.Date { return slices.Sorted(maps.Ke
 
 // TestObservedTradingDays compares with the days on which SPY and AAPL really traded.
 func TestObservedTradingDays(t *testing.T) {
-	f, err := os.Open(sharedData(t, "calendar/nyse_trading_days_observed_2022-01_2026-03.txt"))
+	f, err := os.Open(realdata.Path(t, "calendar/nyse_trading_days_observed_2022-01_2026-03.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,20 +15,8 @@ import (
 	"time"
 
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/realdata"
 )
-
-// sharedData returns the folder of the recorded data: beside the repository, or SHARED_DATA.
-func sharedData(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("SHARED_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("the recorded data are missing: put them at ../shared/data beside the repository, or set SHARED_DATA: %v", err)
-	}
-	return dir
-}
 
 func start(t *testing.T, o Options) (*Server, string) {
 	t.Helper()
@@ -64,7 +52,7 @@ func ask(t *testing.T, method, url, body string, header ...string) (int, []byte,
 
 // Real posts page by page: every one once, newest first, in both shapes.
 func TestTimelinePages(t *testing.T) {
-	_, url := start(t, Options{Posts: []string{filepath.Join(sharedData(t), "posts", "cnn_shape_html_2025-10-25_31.json")}, ScrapeKey: "k"})
+	_, url := start(t, Options{Posts: []string{filepath.Join(realdata.Path(t), "posts", "cnn_shape_html_2025-10-25_31.json")}, ScrapeKey: "k"})
 	count := 0
 	for cursor := ""; ; {
 		code, body, err := ask(t, "GET", url+"/v1/truthsocial/user/posts?user_id="+event.AuthorID+"&limit=20&next_max_id="+cursor, "", "x-api-key", "k")
@@ -96,7 +84,7 @@ func TestTimelinePages(t *testing.T) {
 // The chart of a file's symbol shows its rows, and no bar that has not begun.
 func TestChart(t *testing.T) {
 	now := time.Date(2025, 6, 10, 15, 0, 0, 0, time.UTC) // Tuesday, in session
-	s, url := start(t, Options{Now: func() time.Time { return now }, Prices: []string{filepath.Join(sharedData(t), "prices", "yf_daily_68tickers_2024-07_2026-03.csv")}, Symbols: []string{"MADEUP"}})
+	s, url := start(t, Options{Now: func() time.Time { return now }, Prices: []string{filepath.Join(realdata.Path(t), "prices", "yf_daily_68tickers_2024-07_2026-03.csv")}, Symbols: []string{"MADEUP"}})
 	type answer struct {
 		Chart struct {
 			Result []struct {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/realdata"
 	"shitpost-alpha/producers/posts/archive"
 	"shitpost-alpha/producers/posts/record"
 	"shitpost-alpha/producers/posts/simulator"
@@ -35,7 +36,7 @@ var noon = time.Date(2025, 6, 2, 12, 0, 0, 0, time.UTC)
 // A real archive is recorded once, however often it is read and by whom.
 func TestHarvestTwice(t *testing.T) {
 	folder := t.TempDir()
-	paths := []string{filepath.Join(sharedData(t), "posts"), filepath.Join(sharedData(t), "wire", "cnn")}
+	paths := []string{filepath.Join(realdata.Path(t), "posts"), filepath.Join(realdata.Path(t), "wire", "cnn")}
 	h := New(openLake(t, folder).Posts, &archive.Source{Paths: paths})
 	first := step(t, h)
 	// 47,496 rows; of the export's 3,440 own ones 165 say again what another said, 570 are rejected.
@@ -64,7 +65,7 @@ func TestHarvestTwice(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	folder := t.TempDir()
-	h := New(openLake(t, folder).Posts, &archive.Source{Paths: []string{filepath.Join(sharedData(t), "posts", "apify_export_2024-03_2024-09.csv")}})
+	h := New(openLake(t, folder).Posts, &archive.Source{Paths: []string{filepath.Join(realdata.Path(t), "posts", "apify_export_2024-03_2024-09.csv")}})
 	h.DryRun = true
 	if n := step(t, h); n != 0 {
 		t.Errorf("a dry run appended %d events", n)
@@ -98,7 +99,7 @@ func TestReport(t *testing.T) {
 
 // Killed anywhere, and taken up again: the same set of events as in one go.
 func TestKilled(t *testing.T) {
-	path := filepath.Join(sharedData(t), "posts")
+	path := filepath.Join(realdata.Path(t), "posts")
 	sources := func() []Source {
 		return []Source{
 			&archive.Source{Paths: []string{filepath.Join(path, "apify_export_2024-03_2024-09.csv"), filepath.Join(path, "with_cards_2025-06-22_2025-07-01.json")}},
@@ -151,7 +152,7 @@ func TestTwoAtOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range 2 {
 		wait.Go(func() {
-			h := New(openLake(t, folder).Posts, &archive.Source{Paths: []string{filepath.Join(sharedData(t), "posts", "apify_export_2024-03_2024-09.csv")}})
+			h := New(openLake(t, folder).Posts, &archive.Source{Paths: []string{filepath.Join(realdata.Path(t), "posts", "apify_export_2024-03_2024-09.csv")}})
 			h.batchPosts = 300 + 50*i
 			if _, err := h.Step(t.Context()); err != nil {
 				t.Error(err)

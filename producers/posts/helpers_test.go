@@ -3,8 +3,6 @@ package posts
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -13,22 +11,6 @@ import (
 	"shitpost-alpha/lake/event"
 	"shitpost-alpha/producers/posts/record"
 )
-
-// sharedData returns the folder of the recorded data: beside the repository, or SHARED_DATA.
-func sharedData(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("SHARED_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-		if _, err := os.Stat(filepath.Join("..", "..", "go.mod")); err != nil {
-			t.Fatal("no go.mod two folders above the test's folder: run the test inside the repository")
-		}
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("the recorded data are missing: put them at ../shared/data beside the repository, or set SHARED_DATA: %v", err)
-	}
-	return dir
-}
 
 func openLake(t testing.TB, folder string) *lake.Lake {
 	t.Helper()

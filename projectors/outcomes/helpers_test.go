@@ -2,44 +2,13 @@ package outcomes
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"shitpost-alpha/lake/event"
 	"shitpost-alpha/lake/market"
 )
-
-// sharedData returns the path of a real data file: in SHARED_DATA, else in ../shared/data beside the
-// repository.
-func sharedData(t testing.TB, name string) string {
-	t.Helper()
-	dir := os.Getenv("SHARED_DATA")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the test's folder: run the test inside the repository")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "data")
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("real data file %s is missing (%v): set SHARED_DATA to the folder that holds it", name, err)
-	}
-	return path
-}
 
 func date(s string) event.Date {
 	d, err := event.ParseDate(s)

@@ -11,12 +11,13 @@ import (
 
 	"shitpost-alpha/lake/event"
 	"shitpost-alpha/lake/market"
+	"shitpost-alpha/lake/realdata"
 )
 
 // realBars reads the daily bars of a symbol from a CSV file with a header that names the columns.
 func realBars(t testing.TB, file, symbol, symbolColumn string, like Bar) []Bar {
 	t.Helper()
-	f, err := os.Open(sharedData(t, file))
+	f, err := os.Open(realdata.Path(t, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func realBars(t testing.TB, file, symbol, symbolColumn string, like Bar) []Bar {
 
 func realSplits(t testing.TB, symbol string) []Split {
 	t.Helper()
-	doc, err := os.ReadFile(sharedData(t, "prices/splits.csv"))
+	doc, err := os.ReadFile(realdata.Path(t, "prices/splits.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}

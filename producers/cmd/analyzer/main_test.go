@@ -14,6 +14,7 @@ import (
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/cli"
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/realdata"
 	"shitpost-alpha/producers/analysis"
 )
 
@@ -25,33 +26,10 @@ func execute(t *testing.T, args ...string) (stdout string, err error) {
 	return out.String(), err
 }
 
-// sharedData returns the folder of the recorded data: beside the repository, or SHARED_DATA.
-func sharedData(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("SHARED_DATA")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for filepath.Dir(root) != root {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "data")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("the recorded data are missing: put them at ../shared/data beside the repository, or set SHARED_DATA: %v", err)
-	}
-	return dir
-}
-
 // realPosts writes the recorded posts that have a text into a lake and returns its folder.
 func realPosts(t *testing.T) (url string, n int) {
 	t.Helper()
-	doc, err := os.ReadFile(filepath.Join(sharedData(t), "posts", "text_posts_2024-11_2026-01.csv"))
+	doc, err := os.ReadFile(filepath.Join(realdata.Path(t), "posts", "text_posts_2024-11_2026-01.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}

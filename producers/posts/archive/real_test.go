@@ -2,47 +2,21 @@ package archive
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/realdata"
 	"shitpost-alpha/producers/posts/plain"
 	"shitpost-alpha/producers/posts/record"
 )
 
-// sharedData returns the folder of the recorded data: beside the repository, or SHARED_DATA.
-func sharedData(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("SHARED_DATA")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if root == filepath.Dir(root) {
-				t.Fatal("no go.mod above the test's folder: run the test inside the repository")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "data")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("the recorded data are missing: put them at ../shared/data beside the repository, or set SHARED_DATA: %v", err)
-	}
-	return dir
-}
-
 // readReal returns what a recorded file gives.
 func readReal(t *testing.T, path ...string) (posts, rejected []event.Post) {
 	t.Helper()
-	file := filepath.Join(append([]string{sharedData(t)}, path...)...)
+	file := filepath.Join(append([]string{realdata.Path(t)}, path...)...)
 	err := (&Source{Paths: []string{file}}).Read(context.Background(), func(p event.Post) error {
 		if p.Kind == event.RecordRejected {
 			rejected = append(rejected, p)
@@ -204,7 +178,7 @@ func TestRealStatus(t *testing.T) {
 // An account is no post, and other recorded answers are none: they are refused by name.
 func TestRealForeignFiles(t *testing.T) {
 	for _, path := range []string{"wire/truthsocial/account_107780257626128497.json", "wire/yahoo/chart_AAPL.json", "wire/error_bodies.json", "prices/splits.csv", "prices/stooq/gld.us.txt"} {
-		file := filepath.Join(sharedData(t), path)
+		file := filepath.Join(realdata.Path(t), path)
 		err := (&Source{Paths: []string{file}}).Read(context.Background(), func(p event.Post) error {
 			t.Errorf("%s yields %s %q", path, p.Kind, p.RejectedDetail)
 			return nil

@@ -10,24 +10,12 @@ import (
 	"testing"
 
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/realdata"
 )
-
-// sharedData returns the folder of the recorded data: beside the repository, or SHARED_DATA.
-func sharedData(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("SHARED_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("the recorded data are missing: put them at ../shared/data beside the repository, or set SHARED_DATA: %v", err)
-	}
-	return dir
-}
 
 func recorded(t testing.TB, path ...string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(append([]string{sharedData(t), "wire"}, path...)...))
+	data, err := os.ReadFile(filepath.Join(append([]string{realdata.Path(t), "wire"}, path...)...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,11 +54,7 @@ func Start(t testing.TB) *Server {
 		<-exited
 	})
 	waitReady(t, s.Endpoint+"/health", exited, &stderr)
-	s.Client = s3.New(s3.Options{
-		BaseEndpoint: &s.Endpoint, Region: "us-east-1", UsePathStyle: true,
-		Credentials:                credentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
-	})
+	s.Client = s.ClientAt(s.Endpoint, nil)
 	if _, err := s.Client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.Bucket}); err != nil {
 		t.Fatalf("create bucket: %v", err)
 	}
@@ -70,6 +66,20 @@ func (s *Server) Env() map[string]string {
 	return map[string]string{
 		"AWS_ENDPOINT_URL_S3": s.Endpoint, "AWS_ACCESS_KEY_ID": s.key, "AWS_SECRET_ACCESS_KEY": s.secret, "AWS_REGION": "us-east-1",
 	}
+}
+
+// ClientAt returns a client of its own that reaches the server at another address, a proxy's, with
+// options that change may alter.
+func (s *Server) ClientAt(endpoint string, change func(*s3.Options)) *s3.Client {
+	o := s3.Options{
+		BaseEndpoint: &endpoint, Region: "us-east-1", UsePathStyle: true,
+		Credentials:                credentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+	}
+	if change != nil {
+		change(&o)
+	}
+	return s3.New(o)
 }
 
 // Setenv makes this server the S3 of the test's own process.
