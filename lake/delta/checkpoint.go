@@ -127,7 +127,7 @@ func encodeCheckpoint(s *State, expired int64) (data []byte, rows int64, err err
 	if err := w.Close(); err != nil {
 		return nil, 0, err
 	}
-	return b.Bytes(), int64(len(out)), nil
+	return seal(b.Bytes()), int64(len(out)), nil
 }
 
 // present returns m, or an empty map for nil.
@@ -149,6 +149,10 @@ func decodeCheckpoint(data []byte, version int64) (state *State, rows int64, err
 	fail := func(err error) (*State, int64, error) {
 		return nil, 0, fmt.Errorf("%w: version %d: %w", errCheckpoint, version, err)
 	}
+	sealed, err := checkSeal(data)
+	if err != nil {
+		return fail(err)
+	}
 	if err := footer.Check(data); err != nil {
 		return fail(err)
 	}
@@ -158,6 +162,8 @@ func decodeCheckpoint(data []byte, version int64) (state *State, rows int64, err
 	}
 	if says, ok := file.Lookup(versionMeta); ok && says != strconv.FormatInt(version, 10) {
 		return fail(fmt.Errorf("it is that of version %s", says))
+	} else if ok && !sealed {
+		return fail(errors.New("its seal is gone")) // only ours say their version, and ours are sealed
 	}
 	r := parquet.NewGenericReader[checkpointRow](file)
 	defer r.Close()
