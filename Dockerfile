@@ -14,16 +14,16 @@ COPY . .
 
 FROM source AS static-build
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/build-cache \
-    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ \
+    CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags="-s -w" -o /out/ \
     ./producers/cmd/harvester ./producers/cmd/analyzer ./producers/cmd/pricer \
     ./projectors/cmd/projector ./lake/cmd/lake ./dashboards/cmd/dashboards && \
-    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/alpha .
+    CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags="-s -w" -o /out/alpha .
 # A new named volume takes over this folder's owner, so that the renderer may write to it.
 RUN mkdir -p /out/grafana
 
 FROM source AS cgo-build
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/build-cache \
-    CGO_ENABLED=1 go build -trimpath -ldflags="-s -w" -o /out/ ./lake/cmd/lakesql
+    CGO_ENABLED=1 go build -buildvcs=auto -trimpath -ldflags="-s -w" -o /out/ ./lake/cmd/lakesql
 
 # Certificates, time zones and user 65532; nothing else.
 FROM gcr.io/distroless/static-debian12:nonroot AS static

@@ -3,6 +3,12 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 VERSITYGW_VERSION := v1.8.0
+GOVULNCHECK_VERSION := v1.9.0
+GITLEAKS_VERSION := v8.30.1
+GO_LICENSES_VERSION := v1.6.0
+CYCLONEDX_VERSION := v1.10.0
+# xi2/xz is in the public domain, which the licence check has no name for.
+LICENCES := MIT,Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MPL-2.0,Unlicense,CC0-1.0
 TOOLS := .cache/bin
 LDFLAGS := -s -w
 STATIC := harvester analyzer pricer projector lake dashboards
@@ -25,17 +31,17 @@ build: $(addprefix build-,$(STATIC)) build-alpha $(addprefix build-,$(CGO)) ## B
 .PHONY: build-alpha
 build-alpha:
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/alpha .
+	CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags '$(LDFLAGS)' -o bin/alpha .
 
 .PHONY: $(addprefix build-,$(STATIC))
 $(addprefix build-,$(STATIC)): build-%:
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$* ./$(wildcard */cmd/$*)
+	CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags '$(LDFLAGS)' -o bin/$* ./$(wildcard */cmd/$*)
 
 .PHONY: $(addprefix build-,$(CGO))
 $(addprefix build-,$(CGO)): build-%:
 	@mkdir -p bin
-	CGO_ENABLED=1 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$* ./$(wildcard */cmd/$*)
+	CGO_ENABLED=1 go build -buildvcs=auto -trimpath -ldflags '$(LDFLAGS)' -o bin/$* ./$(wildcard */cmd/$*)
 
 .PHONY: demo
 demo: build-alpha build-lake build-projector ## Run everything once and print what came out (POSTS=… PRICES=… for real files)
@@ -89,8 +95,38 @@ bench: tools ## Measure, as JSON lines (name, value, unit, ratio)
 	@mkdir -p build; go test . ./lake -p 1 -run '^TestBench$$' -v -timeout 20m -args -bench-lines > build/bench.log 2>&1; \
 	  status=$$?; grep '^{' build/bench.log; [ $$status = 0 ] || tail -20 build/bench.log >&2; exit $$status
 
+$(TOOLS)/govulncheck:
+	GOBIN=$(abspath $(TOOLS)) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+$(TOOLS)/gitleaks:
+	GOBIN=$(abspath $(TOOLS)) go install github.com/zricethezav/gitleaks/v8@$(GITLEAKS_VERSION)
+$(TOOLS)/go-licenses:
+	GOBIN=$(abspath $(TOOLS)) go install github.com/google/go-licenses@$(GO_LICENSES_VERSION)
+$(TOOLS)/cyclonedx-gomod:
+	GOBIN=$(abspath $(TOOLS)) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+
+# Fails on a vulnerability that our code reaches. Where the Go vulnerability database is out of reach
+# it says that nothing was checked.
+.PHONY: vulnerabilities
+vulnerabilities: $(TOOLS)/govulncheck ## Ask the Go vulnerability database about what we call
+	@out=$$($(TOOLS)/govulncheck ./... 2>&1); status=$$?; echo "$$out"; \
+	  case "$$out" in *"fetching vulnerabilities"*) echo "vulnerabilities: NOT CHECKED, the database could not be reached" >&2;; *) exit $$status;; esac
+
+.PHONY: licences
+licences: $(TOOLS)/go-licenses ## Check that all we link is under a licence that lets us
+	@mkdir -p build; $(TOOLS)/go-licenses check ./... --ignore shitpost-alpha --ignore github.com/xi2/xz \
+	  --allowed_licenses=$(LICENCES) 2> build/licences.log || { grep -v '^[WI][0-9]\|^/' build/licences.log; exit 1; }
+
+.PHONY: secrets
+secrets: $(TOOLS)/gitleaks ## Look for secrets in all commits
+	@$(TOOLS)/gitleaks git . --no-banner --log-level warn
+
+.PHONY: sbom
+sbom: $(TOOLS)/cyclonedx-gomod ## Write build/sbom.json (CycloneDX): every module, its version, hash and licence
+	@mkdir -p build
+	$(TOOLS)/cyclonedx-gomod mod -licenses -json -output build/sbom.json .
+
 .PHONY: check
-check: ## Look for what a review would: formatting, vet, module files
+check: vulnerabilities licences secrets ## Look for what a review would: formatting, vet, module files, vulnerabilities, licences, secrets
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	go vet ./...
 	go mod verify

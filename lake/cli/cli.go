@@ -97,7 +97,7 @@ func Version() string {
 	}
 	version, commit := info.Main.Version, ""
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 && !strings.Contains(version, s.Value[:12]) {
 			commit = " " + s.Value[:12]
 		}
 	}
