@@ -9,11 +9,14 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"shitpost-alpha/lake/cli"
 )
 
-// Serving holds the flag about the HTTP server. Embed it in a grammar.
+// Serving holds the flags about the HTTP server. Embed it in a grammar.
 type Serving struct {
-	Listen string `env:"LISTEN" placeholder:"ADDR" help:"Serve /healthz, /readyz and /metrics at this address, such as :9101. Not with --once. Default: do not."`
+	Listen string         `env:"LISTEN" placeholder:"ADDR" help:"Serve /healthz, /readyz and /metrics at this address, such as :9101. Not with --once. Default: do not."`
+	Health cli.HealthFlag `placeholder:"ADDR" help:"Ask the service that listens at this address whether it lives, and exit: 0 yes, 1 no."`
 }
 
 // Service is a Loop that can be looked at over HTTP while it runs.

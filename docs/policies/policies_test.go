@@ -28,38 +28,13 @@ const (
 	prefix = "some/prefix"
 )
 
-func services() []string {
-	return []string{"harvester", "analyzer", "pricer", "projector", "reader", "maintain"}
-}
-
-// statements returns the statements of a policy file for our bucket.
-func statements(t *testing.T, name string) []map[string]any {
-	t.Helper()
-	data, err := os.ReadFile(name + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.NewReplacer("LAKE_BUCKET", bucket, "LAKE_PREFIX", prefix, "LAKE_MAINTENANCE_ARN", "maintain").Replace(string(data))
-	var policy struct {
-		Version   string
-		Statement []map[string]any
-	}
-	if err := json.Unmarshal([]byte(text), &policy); err != nil {
-		t.Fatalf("%s.json: %v", name, err)
-	}
-	if policy.Version != "2012-10-17" || len(policy.Statement) == 0 {
-		t.Fatalf("%s.json: version %q with %d statements", name, policy.Version, len(policy.Statement))
-	}
-	return policy.Statement
-}
-
 // server runs versitygw with a user for each service, and the policies of all of them as the
 // bucket's one. It returns the lake's store as a user sees it; "root" may do everything.
 func server(t *testing.T) func(user string) objects.Store {
 	t.Helper()
 	iam := t.TempDir()
 	accounts := map[string]any{}
-	for _, s := range services() {
+	for _, s := range Services() {
 		accounts[s] = map[string]any{"access": s, "secret": s + "-secret", "role": "user", "userID": os.Getuid(), "groupID": os.Getgid()}
 	}
 	users, err := json.Marshal(map[string]any{"accessAccounts": accounts})
@@ -80,7 +55,11 @@ func server(t *testing.T) func(user string) objects.Store {
 	if _, err := root.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
 		t.Fatal(err)
 	}
-	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": asBucketPolicy(t)})
+	together, err := Together(Place{Bucket: bucket, Prefix: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := json.Marshal(together)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,25 +67,6 @@ func server(t *testing.T) func(user string) objects.Store {
 		t.Fatalf("versitygw does not take the policies: %v\n%s", err, policy)
 	}
 	return func(user string) objects.Store { return s3.New(client(user), bucket, prefix) }
-}
-
-// asBucketPolicy turns the policies of the users into statements of a bucket policy that name them,
-// and adds what versitygw knows of bucket.json.
-func asBucketPolicy(t *testing.T) (all []map[string]any) {
-	t.Helper()
-	for _, s := range services() {
-		for _, st := range statements(t, s) {
-			st["Sid"] = s + st["Sid"].(string)
-			st["Principal"] = map[string]any{"AWS": s}
-			all = append(all, st)
-		}
-	}
-	for _, st := range statements(t, "bucket") {
-		if st["Sid"] == "NobodyDeletesTheLog" {
-			all = append(all, st)
-		}
-	}
-	return all
 }
 
 // start runs versitygw until the test ends and returns its URL.
@@ -148,7 +108,7 @@ func start(t *testing.T, args ...string) string {
 // TestServicesHaveWhatTheyNeed: the doctor, as each service, finds nothing in its way.
 func TestServicesHaveWhatTheyNeed(t *testing.T) {
 	as := server(t)
-	for _, s := range services() {
+	for _, s := range Services() {
 		t.Run(s, func(t *testing.T) {
 			service := s
 			if s == "reader" {
@@ -218,7 +178,7 @@ func TestNobodyHasMore(t *testing.T) {
 		"reader":    {"get": {"posts/", "predictions/", "prices/"}},
 		"maintain":  {"get": places[:4], "put": places[:3], "delete": places[:4]},
 	}
-	for _, s := range services() {
+	for _, s := range Services() {
 		store := as(s)
 		for _, place := range places {
 			_, _, get := store.Get(t.Context(), place+"there")
@@ -259,13 +219,16 @@ func TestLogEntriesAreNeverOverwritten(t *testing.T) {
 	if _, err := client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
 		t.Fatal(err)
 	}
-	statement := statements(t, "bucket")[0]
+	wide, err := Of("bucket", Place{Bucket: bucket, Prefix: prefix, Maintenance: "maintain"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	statement := wide.Statement[0]
 	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{statement}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(string(policy))})
-	if err != nil {
+	if _, err := client.PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(string(policy))}); err != nil {
 		if statement["Sid"] != "LogEntriesAreNeverOverwritten" || !strings.Contains(err.Error(), "condition key") {
 			t.Fatalf("%s: %v", statement["Sid"], err)
 		}

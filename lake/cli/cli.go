@@ -84,6 +84,9 @@ func Parse(grammar any, name, description string, args []string, stdout, stderr 
 		return nil, false, fmt.Errorf("build command line of %s: %w", name, err)
 	}
 	kctx, err = parser.Parse(args)
+	if errors.Is(err, ErrUnhealthy) {
+		return nil, false, err
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", ErrUsage, err)
 	}

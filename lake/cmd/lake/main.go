@@ -40,6 +40,7 @@ type grammar struct {
 	Retract    retractCmd       `cmd:"" help:"Take events back: they count as never written."`
 	Redact     redactCmd        `cmd:"" help:"Take a post down and its text out of the lake."`
 	Doctor     doctorCmd        `cmd:"" help:"Probe what the store can do and what one may do there; exit 1 when an append would be refused."`
+	Policies   policiesCmd      `cmd:"" help:"Who may do what in the bucket: print the rights of each service, or set them."`
 }
 
 func main() { cli.Main("lake", run) }

@@ -67,8 +67,9 @@ func (e *environment) print(v any, text string) error {
 }
 
 type runCmd struct {
-	Once   bool   `name:"once" help:"Apply everything up to the newest events, then exit."`
-	Listen string `name:"listen" env:"LISTEN" help:"Serve /healthz, /readyz and /metrics at this address, such as :9104." placeholder:"ADDRESS"`
+	Once   bool           `name:"once" help:"Apply everything up to the newest events, then exit."`
+	Listen string         `name:"listen" env:"LISTEN" help:"Serve /healthz, /readyz and /metrics at this address, such as :9104." placeholder:"ADDRESS"`
+	Health cli.HealthFlag `name:"health" help:"Ask the projector that listens at this address whether it lives, and exit: 0 yes, 1 no." placeholder:"ADDRESS"`
 }
 
 func (c *runCmd) Run(e *environment) error {
