@@ -1,8 +1,9 @@
 # syntax=docker/dockerfile:1
 # One image per binary: docker build --target harvester -t shitpost-alpha/harvester .
 # Targets: harvester analyzer pricer projector lake dashboards (static, no shell), lakesql (Debian:
-# DuckDB needs the C library) and alpha (Debian with Postgres, which alpha starts itself where no
-# DATABASE_URL is given). All run as an ordinary user.
+# DuckDB needs the C library), alpha (Debian with Postgres, which alpha starts itself where no
+# DATABASE_URL is given) and, without a target, services (all the static ones). All run as an
+# ordinary user.
 # This file has been checked by a test against the commands it builds, but no image was ever built
 # from it where it was written: there is no container engine there.
 
@@ -18,8 +19,8 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/build-ca
     ./producers/cmd/harvester ./producers/cmd/analyzer ./producers/cmd/pricer \
     ./projectors/cmd/projector ./lake/cmd/lake ./dashboards/cmd/dashboards && \
     CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags="-s -w" -o /out/alpha .
-# A new named volume takes over this folder's owner, so that the renderer may write to it.
-RUN mkdir -p /out/grafana
+# A new named volume takes over the owner of the folder it covers, so that these may be written to.
+RUN mkdir -p /out/grafana /out/iam
 
 FROM source AS cgo-build
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/build-cache \
@@ -46,6 +47,7 @@ ENTRYPOINT ["projector"]
 
 FROM static AS lake
 COPY --from=static-build /out/lake /usr/local/bin/lake
+COPY --from=static-build --chown=65532:65532 /out/iam /iam
 ENTRYPOINT ["lake"]
 
 FROM static AS dashboards
@@ -80,3 +82,9 @@ USER nonroot
 WORKDIR /
 VOLUME /data
 ENTRYPOINT ["alpha"]
+
+# All static binaries in one image, the last stage, which is what a builder takes that cannot be told
+# a target (Railway); the start command names the binary.
+FROM static AS services
+COPY --from=static-build /out/harvester /out/analyzer /out/pricer /out/projector /out/lake /out/dashboards /out/alpha /usr/local/bin/
+CMD ["alpha", "--help"]

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,7 +83,13 @@ func (c *policiesPutCmd) Run(e *environment) error {
 }
 
 type policiesAccountsCmd struct {
-	Out string `required:"" placeholder:"FILE" help:"users.json in the gateway's --iam-dir."`
+	Out       string `required:"" placeholder:"FILE" help:"users.json in the gateway's --iam-dir."`
+	Harvester string `name:"harvester-secret" env:"S3_HARVESTER_SECRET" required:"" placeholder:"SECRET" help:"Secret of the user of that name; better set in the environment."`
+	Analyzer  string `name:"analyzer-secret" env:"S3_ANALYZER_SECRET" required:"" placeholder:"SECRET" help:"The same."`
+	Pricer    string `name:"pricer-secret" env:"S3_PRICER_SECRET" required:"" placeholder:"SECRET" help:"The same."`
+	Projector string `name:"projector-secret" env:"S3_PROJECTOR_SECRET" required:"" placeholder:"SECRET" help:"The same."`
+	Reader    string `name:"reader-secret" env:"S3_READER_SECRET" required:"" placeholder:"SECRET" help:"The same."`
+	Maintain  string `name:"maintain-secret" env:"S3_MAINTAIN_SECRET" required:"" placeholder:"SECRET" help:"The same."`
 }
 
 // account is a user as versitygw's internal IAM keeps it (users.json, "accessAccounts").
@@ -94,20 +99,11 @@ type account struct {
 	Role   string `json:"role"`
 }
 
-// Run takes key and secret of a service from S3_<SERVICE>_KEY and S3_<SERVICE>_SECRET.
 func (c *policiesAccountsCmd) Run(e *environment) error {
 	accounts := map[string]account{}
-	var missing error
-	for _, service := range policies.Services() {
-		name := "S3_" + strings.ToUpper(service) + "_SECRET"
-		secret := os.Getenv(name)
-		if secret == "" {
-			missing = errors.Join(missing, fmt.Errorf("%w: %s is not set", cli.ErrUsage, name))
-		}
+	for service, secret := range map[string]string{"harvester": c.Harvester, "analyzer": c.Analyzer, "pricer": c.Pricer,
+		"projector": c.Projector, "reader": c.Reader, "maintain": c.Maintain} {
 		accounts[service] = account{Access: service, Secret: secret, Role: "user"}
-	}
-	if missing != nil {
-		return missing
 	}
 	text, err := json.Marshal(map[string]any{"accessAccounts": accounts})
 	if err != nil {

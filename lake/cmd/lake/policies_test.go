@@ -20,7 +20,7 @@ func TestPoliciesMakeAGateway(t *testing.T) {
 	}
 	dir := t.TempDir()
 	users := filepath.Join(dir, "users.json")
-	if _, err := lake("policies", "accounts", "--out", users); err == nil || !strings.Contains(err.Error(), "S3_PRICER_SECRET is not set") {
+	if _, err := lake("policies", "accounts", "--out", users); err == nil || !strings.Contains(err.Error(), "--pricer-secret") {
 		t.Errorf("accounts without secrets: %v", err)
 	}
 	for _, s := range policies.Services() {

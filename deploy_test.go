@@ -1,4 +1,4 @@
-package dashboards
+package main
 
 import (
 	"maps"
@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"shitpost-alpha/dashboards"
 )
 
 // No container engine runs in the tests, so this is what they can say of compose.yaml, Dockerfile
@@ -26,18 +28,16 @@ type service struct {
 	Restart     string
 	Volumes     []string
 	Healthcheck struct{ Test []string }
-	Configs     []struct{ Source, Target string }
 }
 
 type composeFile struct {
 	Services map[string]service
 	Volumes  map[string]any
-	Configs  map[string]struct{ Content string }
 }
 
 func root(t *testing.T) string {
 	t.Helper()
-	dir, err := filepath.Abs("..")
+	dir, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +71,7 @@ func helps(t *testing.T) map[string]string {
 		t.Fatalf("the Dockerfile builds only %v", packages)
 	}
 	packages = slices.DeleteFunc(packages, func(p string) bool { return strings.HasSuffix(p, "lakesql") })
+
 	bin := t.TempDir()
 	cmd := exec.Command("go", append([]string{"build", "-ldflags=-s -w", "-o", bin + "/"}, packages...)...)
 	cmd.Dir, cmd.Env = root(t), append(os.Environ(), "CGO_ENABLED=0")
@@ -79,14 +80,22 @@ func helps(t *testing.T) map[string]string {
 	}
 	all := map[string]string{}
 	for _, p := range packages {
-		name := filepath.Base(p)
-		text := help(t, filepath.Join(bin, name))
-		for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+)( .*)?$`).FindAllStringSubmatch(after(text, "Commands:"), -1) {
-			text += "\ncommand " + m[1] + "\n" + help(t, filepath.Join(bin, name), m[1])
+		name, bin := filepath.Base(p), filepath.Join(bin, filepath.Base(p))
+		if p == "." {
+			name, bin = "alpha", filepath.Join(bin, "shitpost-alpha") // named by the module
+		}
+		text := help(t, bin)
+		for _, m := range regexp.MustCompile(`(?m)^  ([a-z-]+(?: [a-z-]+)*)(?:  .*| [[<].*)?$`).FindAllStringSubmatch(after(text, "Commands:"), -1) {
+			text += "\ncommand " + m[1] + "\n" + help(t, bin, strings.Fields(m[1])...)
 		}
 		all[name] = text
 	}
 	return all
+}
+
+func isFile(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular()
 }
 
 func help(t *testing.T, bin string, args ...string) string {
@@ -135,13 +144,8 @@ func checkCompose(t *testing.T, c composeFile, binaries map[string]string) {
 		}
 		for _, v := range s.Volumes {
 			volume, _, _ := strings.Cut(v, ":")
-			if _, ok := c.Volumes[volume]; !ok && !strings.HasPrefix(v, "${INPUT_DIR:-./") {
-				t.Errorf("%s mounts %s, which is no volume", name, v)
-			}
-		}
-		for _, config := range s.Configs {
-			if c.Configs[config.Source].Content == "" {
-				t.Errorf("%s mounts config %s, which is not there", name, config.Source)
+			if _, ok := c.Volumes[volume]; !ok && !strings.HasPrefix(v, "${INPUT_DIR:-./") && !isFile(filepath.Join(root(t), volume)) {
+				t.Errorf("%s mounts %s, which is no volume and no file", name, v)
 			}
 		}
 		if s.Build.Target != "" {
@@ -156,7 +160,7 @@ func checkCompose(t *testing.T, c composeFile, binaries map[string]string) {
 			t.Errorf("binary %s is built but not used", name)
 		}
 	}
-	for _, v := range Variables() {
+	for _, v := range dashboards.Variables() {
 		if c.Services["grafana"].Environment[v.Name] == nil {
 			t.Errorf("grafana is not told %s", v.Name)
 		}
@@ -166,28 +170,45 @@ func checkCompose(t *testing.T, c composeFile, binaries map[string]string) {
 // checkOwn checks a service that runs one of our binaries.
 func checkOwn(t *testing.T, name string, s service, binaries map[string]string) {
 	t.Helper()
-	text, ok := binaries[s.Build.Target]
-	if !ok || name != s.Build.Target || !strings.Contains(read(t, "Dockerfile"), " AS "+name+"\n") {
-		t.Errorf("%s: no binary and stage %q", name, s.Build.Target)
+	binary := s.Build.Target
+	text, ok := binaries[binary]
+	if !ok || s.Image != "shitpost-alpha/"+binary || !strings.Contains(read(t, "Dockerfile"), " AS "+binary+"\n") {
+		t.Errorf("%s: no binary and stage %q, or image %q of another name", name, binary, s.Image)
 		return
 	}
-	for _, arg := range s.Command {
-		flag, _, _ := strings.Cut(arg, "=")
-		if strings.HasPrefix(flag, "--") && !strings.Contains(text, flag+"=") && !strings.Contains(text, flag+" ") {
-			t.Errorf("%s has no flag %s", name, flag)
+	checkCommand(t, name, binary, s.Command, text)
+	if check := s.Healthcheck.Test; len(check) > 0 {
+		if len(check) < 3 || check[0] != "CMD" || check[1] != binary {
+			t.Errorf("%s cannot check its health with %v", name, check)
+			return
 		}
+		checkCommand(t, name, binary, check[2:], text)
+	} else if s.Restart != "" {
+		t.Errorf("%s stays up and has no health check", name)
 	}
-	if len(s.Command) > 0 && !strings.Contains(text, "\ncommand "+s.Command[0]+"\n") {
-		t.Errorf("%s has no command %s", name, s.Command[0])
-	}
-	if check := s.Healthcheck.Test; len(check) > 0 && (len(check) != 3 || check[1] != name || !strings.Contains(text, "\ncommand "+check[2]+"\n")) {
-		t.Errorf("%s cannot check its health with %v", name, check)
-	}
-	shared := []string{"XDG_CACHE_HOME", "LOG_LEVEL", "LOG_FORMAT", "LAKE_POLL"} // given to all, read by most
+	shared := []string{"XDG_CACHE_HOME", "LOG_LEVEL", "LOG_FORMAT", "LAKE_POLL", "LAKE_URL"} // given to all, read by most
 	for variable := range s.Environment {
 		if !strings.Contains(text, "$"+variable) && !strings.HasPrefix(variable, "AWS_") && !slices.Contains(shared, variable) {
 			t.Errorf("%s does not know %s", name, variable)
 		}
+	}
+}
+
+// checkCommand checks that a binary, by what it says of itself, has the command and flags in args.
+func checkCommand(t *testing.T, name, binary string, args []string, text string) {
+	t.Helper()
+	var words []string
+	for i, arg := range args {
+		flag, value, joined := strings.Cut(arg, "=")
+		switch {
+		case !strings.HasPrefix(arg, "-") && (i == 0 || !strings.HasPrefix(args[i-1], "--")):
+			words = append(words, arg)
+		case joined && value == "", strings.HasPrefix(arg, "--") && !strings.Contains(text, flag+"=") && !strings.Contains(text, flag+" "):
+			t.Errorf("%s: %s has no flag %s", name, binary, arg)
+		}
+	}
+	if len(words) > 0 && !strings.Contains(text, "\ncommand "+strings.Join(words, " ")+"\n") {
+		t.Errorf("%s: %s has no command %v", name, binary, words)
 	}
 }
 
@@ -201,7 +222,7 @@ func checkEnvExample(t *testing.T, binaries map[string]string) {
 	yaml := read(t, "compose.yaml")
 	maps.Copy(known, found(yaml, `[^$]\$\{([A-Z0-9_]+)`))
 	maps.Copy(known, found(yaml, `(?m)^      ([A-Z][A-Z0-9_]+):$`)) // passed on
-	for _, v := range Variables() {
+	for _, v := range dashboards.Variables() {
 		known[v.Name] = true
 	}
 	for name := range known {
