@@ -67,9 +67,13 @@ test: tools ## Run the tests (real Postgres and S3; lake and projectors with the
 	go test -timeout 15m $$(go list ./... | grep -v -e '^shitpost-alpha/lake' -e '^shitpost-alpha/projectors')
 
 .PHONY: test-full
-test-full: fuzz interop ## Run what is heavy besides: fuzzing, foreign readers, the binaries under many kills
+test-full: compose fuzz interop ## Run what is heavy besides: fuzzing, foreign readers, the binaries under many kills
 	go test -race -timeout 20m -run '$(MATRICES)' ./lake
 	go test . -timeout 30m -run TestHeavy -args -heavy
+
+.PHONY: compose
+compose: ## Check compose.yaml with docker-compose itself (Debian package docker-compose)
+	docker-compose -f compose.yaml --profile tools --profile one config -q
 
 .PHONY: fakes
 fakes: ## Serve the fakes of all outside services, for development (FAKES_FLAGS="--faults 0.02")
