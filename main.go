@@ -20,11 +20,15 @@ Examples:
   alpha demo                                          made-up posts and prices, a Postgres of its own
   alpha demo --posts posts.csv --prices prices/       the same on files
   alpha demo --dir data/demo --keep-running           and stay up to look at it
-  alpha demo --lake s3://bucket/lake --json           lake in a bucket, the summary as one object`
+  alpha demo --lake s3://bucket/lake --json           lake in a bucket, the summary as one object
+  alpha init                                          write a first .env
+  alpha doctor                                        is everything there that the services need?`
 
 type grammar struct {
 	Version kong.VersionFlag `help:"Print the version."`
 	Demo    demoCmd          `cmd:"" help:"Harvest, analyse, price and project once, then print what came out."`
+	Init    initCmd          `cmd:"" help:"Write a commented .env, asking for what is needed."`
+	Doctor  doctorCmd        `cmd:"" help:"Look at lake, Postgres, keys, sources, clock, calendar and Grafana's files; say what is missing and what to do."`
 }
 
 func main() { cli.Main("alpha", run) }
