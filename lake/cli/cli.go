@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/willabides/kongplete"
 )
 
 // Exit codes.
@@ -83,6 +84,7 @@ func Parse(grammar any, name, description string, args []string, stdout, stderr 
 	if err != nil {
 		return nil, false, fmt.Errorf("build command line of %s: %w", name, err)
 	}
+	kongplete.Complete(parser) // asked by a shell (COMP_LINE), it prints what could come next and ends
 	kctx, err = parser.Parse(args)
 	if errors.Is(err, ErrUnhealthy) {
 		return nil, false, err
