@@ -75,6 +75,11 @@ test-full: compose fuzz interop ## Run what is heavy besides: fuzzing, foreign r
 compose: ## Check compose.yaml with docker-compose itself (Debian package docker-compose)
 	docker-compose -f compose.yaml --profile tools --profile one config -q
 
+.PHONY: drill
+drill: tools ## Lose Postgres, cache and a commit's answer, get everything back, and time it (docs/figures/drill.json)
+	@mkdir -p docs/figures
+	go test . -count=1 -v -run '^TestDrill$$' -args -drill-report docs/figures/drill.json
+
 .PHONY: fakes
 fakes: ## Serve the fakes of all outside services, for development (FAKES_FLAGS="--faults 0.02")
 	go run ./producers/cmd/fakes $(FAKES_FLAGS)
