@@ -13,10 +13,10 @@ func Split(script string) (statements []string, rest string) {
 		switch c := script[i]; {
 		case c == ';':
 			if !empty {
-				statements = append(statements, strings.TrimSpace(script[start:i]))
+				statements = append(statements, trimSpace(script[start:i]))
 			}
 			start, empty = i+1, true
-		case strings.HasPrefix(script[i:], "--"), strings.HasPrefix(script[i:], "/*"), strings.ContainsRune(" \t\r\n", rune(c)):
+		case strings.HasPrefix(script[i:], "--"), strings.HasPrefix(script[i:], "/*"), strings.IndexByte(space, c) >= 0:
 		default:
 			empty = false
 		}
@@ -25,8 +25,13 @@ func Split(script string) (statements []string, rest string) {
 	if empty && !openComment(script[start:]) {
 		return statements, ""
 	}
-	return statements, strings.TrimSpace(script[start:])
+	return statements, trimSpace(script[start:])
 }
+
+// space is what SQL takes for it; Unicode has more.
+const space = " \t\r\n\v\f"
+
+func trimSpace(s string) string { return strings.Trim(s, space) }
 
 // token returns the length of what begins s and belongs together.
 func token(s string) int {
