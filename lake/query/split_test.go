@@ -58,7 +58,9 @@ func FuzzSplit(f *testing.F) {
 				pending += "\n"
 			}
 		}
-		if !strings.ContainsAny(script, "'\"$/-") && !slices.Equal(typed, statements) {
+		// Outside quotes and comments white space means nothing, and a shell does not keep that at a line's end.
+		words := func(a, b string) bool { return slices.Equal(strings.Fields(a), strings.Fields(b)) }
+		if !strings.ContainsAny(script, "'\"$/-") && !slices.EqualFunc(typed, statements, words) {
 			t.Fatalf("%q: typed line by line %q, as a whole %q", script, typed, statements)
 		}
 	})
