@@ -35,7 +35,7 @@ func TestSplit(t *testing.T) {
 // FuzzSplit: no statement is empty, every word of the script is kept, and typing it line by line, as the
 // shell does, cuts it in the same places.
 func FuzzSplit(f *testing.F) {
-	for _, s := range []string{"SELECT 1; SELECT ';' -- x;\n;", "$a$;$a$;/*;*/;", "'\n;';\";\";", "/*", "$$;"} {
+	for _, s := range []string{"\v;\x80", "SELECT 1; SELECT ';' -- x;\n;", "$a$;$a$;/*;*/;", "'\n;';\";\";", "/*", "$$;"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, script string) {
