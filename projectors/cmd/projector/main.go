@@ -24,7 +24,8 @@ Examples:
   projector status --json                      how far it is
   projector run --listen :9104                 serve /healthz, /readyz and /metrics too
   projector watch                              print every change as it is committed
-  projector dictionary > data-dictionary.md    what every table and column means`
+  projector dictionary > data-dictionary.md    what every table and column means
+  projector compare-legacy --summary           how the Python system's outcomes differ, by reason`
 
 type grammar struct {
 	Lake     string        `name:"lake" env:"LAKE_URL" default:"./data/lake" help:"Folder or s3://bucket/prefix." placeholder:"URL"`
@@ -42,6 +43,8 @@ type grammar struct {
 	Watch   watchCmd   `cmd:"" help:"Print the positions after every change, as JSON lines, until stopped. Needs a direct connection, no transaction pooler."`
 
 	Dictionary dictionaryCmd `cmd:"" help:"Print what every table, view, column and function means, as Markdown. Needs no lake."`
+
+	CompareLegacy compareLegacyCmd `cmd:"" help:"Compare the Python system's outcomes with ours, row by row, and say why they differ. Exit 1 when a difference has no known reason."`
 }
 
 func main() { cli.Main("projector", run) }
