@@ -27,7 +27,8 @@ type definition struct {
 }
 
 func definitions() []definition {
-	return []definition{{"overview", overview}}
+	return []definition{{"overview", overview}, {"signals", signals}, {"post", post}, {"asset", asset},
+		{"performance", performance}, {"models", models}, {"pipeline", pipeline}}
 }
 
 // Names lists the dashboards, in the order in which they are rendered.
@@ -39,18 +40,28 @@ func Names() []string {
 	return names
 }
 
-// Render returns the JSON of one dashboard, the same bytes every time. Errors: ErrUnknown.
-func Render(name string) ([]byte, error) {
+func find(name string) (definition, error) {
 	for _, d := range definitions() {
 		if d.name == name {
-			built, err := build(d)
-			if err != nil {
-				return nil, err
-			}
-			return encode(built)
+			return d, nil
 		}
 	}
-	return nil, fmt.Errorf("%w %q: there is %q", ErrUnknown, name, Names())
+	return definition{}, fmt.Errorf("%w %q: there is %q", ErrUnknown, name, Names())
+}
+
+// Render returns the JSON of one dashboard as Grafana reads it (its schema version 42): panels with kind,
+// title, description, place, units, thresholds, links and SQL, variables with their queries and defaults.
+// It is the same bytes every time, and all that a viewer needs. Errors: ErrUnknown.
+func Render(name string) ([]byte, error) {
+	d, err := find(name)
+	if err != nil {
+		return nil, err
+	}
+	built, err := build(d)
+	if err != nil {
+		return nil, err
+	}
+	return encode(built)
 }
 
 func build(d definition) (dashboard.Dashboard, error) {
@@ -58,12 +69,36 @@ func build(d definition) (dashboard.Dashboard, error) {
 	if err != nil {
 		return built, fmt.Errorf("build dashboard %s: %w", d.name, err)
 	}
+	place(built.Panels)
 	return built, nil
 }
 
-// encode renders a dashboard as JSON with sorted keys, after setting right what the SDK (v0.0.12)
-// gets wrong: it keeps panel ids of annotation filters as bytes, which become base64, and it writes
-// the footer of tables where Grafana 12.2 and newer no longer has it (grafana/grafana#102948).
+// place puts the panels from left to right and below each other, in 24 columns. Panels side by side are as
+// high as the highest of them: the SDK's own placing leaves holes, and begins a wide panel in mid-row.
+func place(panels []dashboard.PanelOrRowPanel) {
+	var row []*dashboard.GridPos
+	x, y, high := uint32(0), uint32(0), uint32(0)
+	closeRow := func() {
+		for _, p := range row {
+			p.H = high
+		}
+		x, y, high, row = 0, y+high, 0, nil
+	}
+	for _, p := range panels {
+		if p.Panel == nil || p.Panel.GridPos == nil {
+			continue
+		}
+		at := p.Panel.GridPos
+		if x+at.W > 24 {
+			closeRow()
+		}
+		at.X, at.Y = x, y
+		x, high, row = x+at.W, max(high, at.H), append(row, at)
+	}
+	closeRow()
+}
+
+// encode renders a dashboard as JSON with sorted keys.
 func encode(d dashboard.Dashboard) ([]byte, error) {
 	raw, err := json.Marshal(d)
 	if err != nil {
@@ -75,22 +110,7 @@ func encode(d dashboard.Dashboard) ([]byte, error) {
 	if err := decoder.Decode(&tree); err != nil {
 		return nil, fmt.Errorf("encode dashboard: %w", err)
 	}
-	for i, a := range d.Annotations.List {
-		if a.Filter == nil {
-			continue
-		}
-		list := tree["annotations"].(map[string]any)["list"].([]any) // it has an element i
-		ids := []int{}
-		for _, id := range a.Filter.Ids {
-			ids = append(ids, int(id))
-		}
-		list[i].(map[string]any)["filter"].(map[string]any)["ids"] = ids
-	}
-	for _, p := range tree["panels"].([]any) { // every dashboard has some
-		if options, ok := p.(map[string]any)["options"].(map[string]any); ok && p.(map[string]any)["type"] == "table" {
-			delete(options, "footer")
-		}
-	}
+	correct(d, tree)
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -99,6 +119,33 @@ func encode(d dashboard.Dashboard) ([]byte, error) {
 		return nil, fmt.Errorf("encode dashboard: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// correct sets right what the SDK (v0.0.12) gets wrong: it keeps panel ids of annotation filters as
+// bytes, which become base64; it writes the footer of tables where Grafana 12.2 and newer no longer has
+// it (grafana/grafana#102948); and it puts links and annotations into a menu, since that is the only
+// value of their placement, where without one they stand in sight.
+func correct(d dashboard.Dashboard, tree map[string]any) {
+	for i, a := range d.Annotations.List {
+		entry := tree["annotations"].(map[string]any)["list"].([]any)[i].(map[string]any) // as in d
+		delete(entry, "placement")
+		if a.Filter == nil {
+			continue
+		}
+		ids := []int{}
+		for _, id := range a.Filter.Ids {
+			ids = append(ids, int(id))
+		}
+		entry["filter"].(map[string]any)["ids"] = ids
+	}
+	for _, l := range tree["links"].([]any) { // every dashboard has one
+		delete(l.(map[string]any), "placement")
+	}
+	for _, p := range tree["panels"].([]any) { // every dashboard has some
+		if options, ok := p.(map[string]any)["options"].(map[string]any); ok && p.(map[string]any)["type"] == "table" {
+			delete(options, "footer")
+		}
+	}
 }
 
 // File is one file of the provisioning tree.

@@ -1,7 +1,6 @@
 package dashboards
 
 import (
-	"github.com/grafana/grafana-foundation-sdk/go/candlestick"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -11,180 +10,123 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// Ids of the panels: links to a single panel hold them, so they are never reused.
+// Why there may be nothing to see.
 const (
-	panelKPIs   = 1
-	panelEquity = 2
-	panelCalls  = 3
-	panelBars   = 4
+	emptyScores = "Nothing evaluated yet for these choices: no call, or its horizon is not over, or its prices are missing (see Pipeline)."
+	emptyCalls  = "No calls for these choices in this time range."
 )
 
-// minRows is the number of evaluated rows under which a figure is greyed (domain.md 5).
-const minRows = 30
-
-// overview answers the first questions: how much is there, is it right, does it pay, what was said
-// and what did the prices do. Every figure is of the posts published in the time range, at basis
-// next_open (what could have been traded), of the primary analyzer.
+// overview answers the first questions: how much is there, is it right, is that more than chance, does
+// it pay, what was said last, and is all of it fresh.
 func overview() *dashboard.DashboardBuilder {
-	return dashboard.NewDashboardBuilder("Overview").
-		Description("Posts, calls and what the market did. Basis next_open: from the first open after the post; horizons count sessions.").
-		Tags([]string{"shitpost-alpha"}).Readonly().Refresh("1m").Time("now-2y", "now").Timezone(common.TimeZoneUtc).
-		Tooltip(dashboard.DashboardCursorSyncCrosshair).
-		WithVariable(choice("horizon", "Horizon (sessions)", "1,3,7,30", "7")).
-		WithVariable(choice("origin", "Origin of calls", "live,retrospective,imported", "$__all").Multi(true).IncludeAll(true)).
-		WithVariable(symbolVariable()).
-		Annotation(postAnnotations()).
-		WithPanel(kpis()).
-		WithPanel(equity()).
-		WithPanel(bars()).
-		WithPanel(calls())
+	return shared(page("Overview", "Posts, calls and what the market did, of the posts published in the time range. Basis: where a return begins (Next open: all of it after the post). Horizon: sessions to its end.", "now-2y"), false).
+		WithPanel(keyFigures()).
+		WithPanel(edgePanel()).
+		WithPanel(resultFigures()).
+		WithPanel(equityCurve(2)).
+		WithPanel(freshness()).
+		WithPanel(latestCalls()).
+		WithPanel(extremes(8, "Best calls", extremesSQL("DESC"))).
+		WithPanel(extremes(9, "Worst calls", extremesSQL("ASC")))
 }
 
-// choice is a variable with fixed values.
-func choice(name, label, values, current string) *dashboard.CustomVariableBuilder {
-	text := dashboard.StringOrArrayOfString{String: cog.ToPtr(current)}
-	value := text
-	if current == "$__all" {
-		text = dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}}
-		value = dashboard.StringOrArrayOfString{ArrayOfString: []string{current}}
-	}
-	return dashboard.NewCustomVariableBuilder(name).Label(label).Values(dashboard.StringOrMap{String: cog.ToPtr(values)}).
-		AllowCustomValue(false).Current(dashboard.VariableOption{Selected: cog.ToPtr(true), Text: text, Value: value})
-}
-
-// symbolVariable offers every symbol with prices, the most called one first: Grafana takes the
-// first where nothing is chosen.
-func symbolVariable() *dashboard.QueryVariableBuilder {
-	const sql = `SELECT b.symbol
-FROM (SELECT DISTINCT symbol FROM readmodel.bars) b
-LEFT JOIN readmodel.calls c USING (symbol)
-GROUP BY b.symbol
-ORDER BY count(c.symbol) DESC, b.symbol`
-	return dashboard.NewQueryVariableBuilder("symbol").Label("Symbol of the bars").Datasource(dataSource()).
-		Query(dashboard.StringOrMap{String: cog.ToPtr(sql)}).Definition(sql).
-		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortDisabled)
-}
-
-// postAnnotations mark the posts that name the chosen symbol, on the bars alone.
-func postAnnotations() *dashboard.AnnotationQueryBuilder {
-	const sql = `SELECT c.published_at AS "time", coalesce(left(p.text, 200), '') AS "text", coalesce(c.sentiment, 'no sentiment') AS "tags"
-FROM readmodel.calls c
-JOIN readmodel.predictions a USING (prediction_id)
-LEFT JOIN readmodel.posts p ON p.post_id = c.post_id
-WHERE a.is_primary AND c.symbol = ${symbol:sqlstring} AND c.origin IN (${origin:sqlstring}) AND $__timeFilter(c.published_at)
-ORDER BY c.published_at`
-	return dashboard.NewAnnotationQueryBuilder().Name("Posts").Enable(true).IconColor("orange").Datasource(dataSource()).
-		Filter(dashboard.NewAnnotationPanelFilterBuilder().Exclude(false).Ids([]uint8{panelBars})).
-		Target(rows("Anno", sql))
-}
-
-// kpis counts, and says how often the calls were right, with n and the 95 % Wilson interval.
-func kpis() *stat.PanelBuilder {
+func keyFigures() *stat.PanelBuilder {
 	const sql = `SELECT
-  (SELECT count(*) FROM readmodel.posts WHERE $__timeFilter(published_at)) AS "Posts",
-  (SELECT count(*) FROM readmodel.predictions WHERE status = 'completed' AND is_primary AND $__timeFilter(published_at)) AS "Completed predictions",
-  (SELECT count(*) FROM readmodel.calls c JOIN readmodel.predictions a USING (prediction_id)
-    WHERE a.is_primary AND c.origin IN (${origin:sqlstring}) AND $__timeFilter(c.published_at)) AS "Calls",
-  s.n AS "Evaluated (n)",
-  100.0 * s.correct / nullif(s.n, 0) AS "Accuracy",
-  readmodel.wilson_low(s.correct, s.n) AS "95 % from",
-  readmodel.wilson_high(s.correct, s.n) AS "95 % to"
-FROM (SELECT count(*) AS n, count(*) FILTER (WHERE correct) AS correct
-  FROM readmodel.scored
-  WHERE is_primary AND basis = 'next_open' AND horizon = ${horizon:sqlstring}::int
-    AND origin IN (${origin:sqlstring}) AND $__timeFilter(published_at)) s`
-	percent := []dashboard.DynamicConfigValue{{Id: "unit", Value: units.Percent}, {Id: "decimals", Value: 1}}
-	grey := []dashboard.DynamicConfigValue{{Id: "thresholds", Value: map[string]any{"mode": "absolute",
-		"steps": []map[string]any{{"color": "#808080", "value": nil}, {"color": "green", "value": minRows}}}}}
-	return stat.NewPanelBuilder().Id(panelKPIs).Title("Key figures").
-		Description("Accuracy: right calls of the evaluated ones at basis next_open and the chosen horizon, with its 95 % Wilson interval. n is grey while it is under 30: too few to say anything.").
-		Datasource(dataSource()).Span(24).Height(5).NoValue("none yet").
-		Orientation(common.VizOrientationVertical).ColorMode(common.BigValueColorModeValue).GraphMode(common.BigValueGraphModeNone).
-		JustifyMode(common.BigValueJustifyModeAuto).TextMode(common.BigValueTextModeValueAndName).
-		Thresholds(thresholds("text")).
-		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}).Values(false)).
-		OverrideByRegexp("/^(Accuracy|95 %.*)$/", percent).
-		OverrideByName("Evaluated (n)", grey).
-		WithTarget(rows("A", sql))
+  (SELECT count(*) FROM readmodel.posts p WHERE ` + postFilter + `) AS "Posts",
+  (SELECT count(*) FROM readmodel.predictions a WHERE a.status = 'completed' AND $__timeFilter(a.published_at) AND ` + modelFilter + `) AS "Predictions",
+  (SELECT count(*) FROM readmodel.calls c JOIN readmodel.predictions a USING (prediction_id) WHERE ` + callFilter + `) AS "Calls",
+  f.n AS "Evaluated (n)", f.accuracy_pct AS "Accuracy", f.wilson_low_pct AS "95 % from", f.wilson_high_pct AS "95 % to"
+FROM readmodel.figures(` + scoreFilters + `) f`
+	return figures(frame{1, "Key figures", "Accuracy = right calls / evaluated calls (n), with its 95 % Wilson interval. Right: bullish and return > +0.5 %, bearish and < -0.5 %, neutral and within. n is grey under 30: too few to say anything.",
+		"none yet", 24, 4}, sql,
+		as("Evaluated (n)", rowCount()), as("Accuracy", percent()), as("95 % from", percent()), as("95 % to", percent()))
 }
 
-// equity adds up what 1,000 dollars in the direction of every call made, by target session, and
-// how far that is below its highest point so far.
-func equity() *timeseries.PanelBuilder {
-	const sql = `SELECT target_session::timestamp AT TIME ZONE 'UTC' AS "time", total::float8 AS "P&L",
-  (total - greatest(0, max(total) OVER (ORDER BY target_session)))::float8 AS "Drawdown"
-FROM (SELECT target_session, sum(sum(pnl)) OVER (ORDER BY target_session) AS total
-  FROM readmodel.scored
-  WHERE is_primary AND basis = 'next_open' AND horizon = ${horizon:sqlstring}::int
-    AND origin IN (${origin:sqlstring}) AND $__timeFilter(published_at)
-  GROUP BY target_session) e
-ORDER BY 1`
-	return timeseries.NewPanelBuilder().Id(panelEquity).Title("Equity curve").
-		Description("Cumulative P&L of 1,000 dollars per call in its direction, by target session, at basis next_open and the chosen horizon. No costs.").
-		Datasource(dataSource()).Span(12).Height(9).NoValue("none yet").Unit(units.Dollars).
-		DrawStyle(common.GraphDrawStyleLine).LineInterpolation(common.LineInterpolationStepAfter).FillOpacity(10).
-		SpanNulls(common.BoolOrFloat64{Bool: cog.ToPtr(true)}).Thresholds(thresholds("text")).
-		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderNone)).
-		Legend(legend()).
-		OverrideByName("Drawdown", []dashboard.DynamicConfigValue{{Id: "color", Value: map[string]any{"mode": "fixed", "fixedColor": "red"}}}).
-		WithTarget(series("A", sql))
+func edgePanel() *table.PanelBuilder {
+	const sql = `SELECT CASE e.baseline WHEN 'always_bullish' THEN 'Always bullish' ELSE 'Random, same mix' END AS "Baseline", e.n AS "n", e.posts AS "Posts",
+  e.baseline_pct AS "Its accuracy", e.edge_pct AS "Edge", e.edge_by_post_pct AS "By post", e.low_pct AS "95 % from", e.high_pct AS "95 % to", e.p_value AS "p-value"
+FROM readmodel.edge(` + scoreFilters + `) e WHERE e.n > 0 ORDER BY e.baseline`
+	return list(frame{5, "Edge over baselines", "Edge = accuracy - accuracy of the baseline on the very same rows. By post: mean over posts of the mean difference of their rows; interval and two-sided p-value: z with SE = sd / sqrt(posts).",
+		emptyScores, 12, 5}, sql,
+		as("Baseline", width(140)), as("n", rowCount()), as("Its accuracy", percent()), as("Edge", edgePoints()), as("By post", edgePoints()),
+		as("95 % from", percent()), as("95 % to", percent()), as("p-value", pValue()))
 }
 
-// calls lists what was said and what became of it, the newest first.
-func calls() *table.PanelBuilder {
-	const sql = `SELECT o.published_at AS "Time", left(regexp_replace(coalesce(p.text, ''), '\s+', ' ', 'g'), 90) AS "Post",
-  o.symbol AS "Symbol", o.sentiment AS "Sentiment", o.confidence AS "Confidence", o.origin AS "Origin", o.status AS "Status",
-  o.return_pct::float8 AS "Return", o.abnormal_pct::float8 AS "Abnormal", o.pnl::float8 AS "P&L", o.why AS "Why not evaluated"
-FROM readmodel.outcomes_status o
-LEFT JOIN readmodel.posts p USING (post_id)
-WHERE o.is_primary AND o.basis = 'next_open' AND o.horizon = ${horizon:sqlstring}::int
-  AND o.origin IN (${origin:sqlstring}) AND $__timeFilter(o.published_at)
-ORDER BY o.published_at DESC, o.prediction_id, o.position
-LIMIT 500`
-	return table.NewPanelBuilder().Id(panelCalls).Title("Calls").
-		Description("The newest 500 calls in the time range. Abnormal: return minus that of the benchmark on the same sessions.").
-		Datasource(dataSource()).Span(24).Height(10).NoValue("").Filterable(true).Thresholds(thresholds("text")).
-		CellHeight(common.TableCellHeightSm).Footer(common.NewTableFooterOptionsBuilder().Reducer([]string{})).
-		OverrideByName("Time", []dashboard.DynamicConfigValue{{Id: "custom.width", Value: 170}}).
-		OverrideByName("Post", []dashboard.DynamicConfigValue{{Id: "custom.width", Value: 480}}).
-		OverrideByName("Confidence", []dashboard.DynamicConfigValue{{Id: "unit", Value: units.PercentUnit}, {Id: "decimals", Value: 0}}).
-		OverrideByRegexp("/^(Return|Abnormal)$/", []dashboard.DynamicConfigValue{{Id: "unit", Value: units.Percent}, {Id: "decimals", Value: 2}}).
-		OverrideByName("P&L", []dashboard.DynamicConfigValue{{Id: "unit", Value: units.Dollars}, {Id: "decimals", Value: 2}}).
-		WithTarget(rows("A", sql))
+func resultFigures() *stat.PanelBuilder {
+	const sql = `SELECT f.avg_return_pct AS "Average return", f.avg_abnormal_pct AS "Abnormal", f.total_pnl AS "Total P&L", p.sharpe AS "Sharpe", p.max_drawdown AS "Greatest drawdown"
+FROM readmodel.figures(` + scoreFilters + `) f
+CROSS JOIN readmodel.performance(` + scoreFilters + `) p WHERE f.n > 0`
+	return figures(frame{6, "Return and P&L", "Average return: mean of the assets' returns, without sign. Abnormal: minus SPY's on the same sessions. P&L: $1,000 in the direction of each call (bearish: short; neutral: nothing), no costs. Sharpe = mean / sample deviation of daily P&L × √252.",
+		"none yet", 12, 5}, sql,
+		as("Average return", gain()), as("Abnormal", gain()), as("Total P&L", profit()), as("Sharpe", unit(units.NoUnit, 2)), as("Greatest drawdown", profit()))
 }
 
-// bars draws one symbol from one source, the best that has bars in the time range, on the basis of
-// its newest bar: prices from before a split that the source does not include are divided by it.
-func bars() *candlestick.PanelBuilder {
-	const sql = `WITH chosen AS (
-  SELECT * FROM readmodel.bars b
-  WHERE symbol = ${symbol:sqlstring} AND "interval" = '1d' AND $__timeFilter(session_date)
-    AND source = (SELECT source FROM readmodel.bars
-      WHERE symbol = ${symbol:sqlstring} AND "interval" = '1d' AND $__timeFilter(session_date)
-      ORDER BY source_rank, source LIMIT 1))
-SELECT coalesce(s.opens_at, c.session_date::timestamp AT TIME ZONE 'UTC') AS "time",
-  c.open / f.factor AS "open", c.high / f.factor AS "high", c.low / f.factor AS "low", c.close / f.factor AS "close", c.volume
-FROM chosen c
-LEFT JOIN readmodel.sessions s USING (session_date)
-CROSS JOIN LATERAL (SELECT coalesce(exp(sum(ln(x.ratio))), 1) AS factor FROM readmodel.splits x
-  WHERE x.symbol = c.symbol AND x.session_date > c.adjusted_through
-    AND x.session_date <= (SELECT max(adjusted_through) FROM chosen)) f
-ORDER BY 1`
-	return candlestick.NewPanelBuilder().Id(panelBars).Title("Bars of $symbol").
-		Description("Daily bars, each at the open of its session, with the posts that name the symbol.").
-		Datasource(dataSource()).Span(12).Height(9).NoValue("none yet").Thresholds(thresholds("text")).
-		Mode(candlestick.VizDisplayModeCandlesVolume).CandleStyle(candlestick.CandleStyleCandles).ColorStrategy(candlestick.ColorStrategyOpenClose).
-		Fields(candlestick.NewCandlestickFieldMapBuilder().Open("open").High("high").Low("low").Close("close").Volume("volume")).
-		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderNone)).
-		Legend(legend()).
-		WithTarget(rows("A", sql))
+// equityCurve adds up what 1,000 dollars in the direction of every call made.
+func equityCurve(id uint32) *timeseries.PanelBuilder {
+	const sql = `SELECT e.target_session::timestamp AT TIME ZONE 'UTC' AS "time", e.equity AS "P&L", e.drawdown AS "Drawdown"
+FROM readmodel.equity(` + scoreFilters + `) e ORDER BY 1`
+	return lines(frame{id, "Equity curve", "P&L = Σ of sign × return × $1,000 of the evaluated calls, by target session, no costs. Drawdown = P&L - its highest value so far (the start included).",
+		emptyScores, 12, 9}, units.Dollars, sql, as("P&L", fixed(colorGood)), as("Drawdown", filled(colorBad))).
+		LineInterpolation(common.LineInterpolationStepAfter)
 }
 
-func thresholds(color string) *dashboard.ThresholdsConfigBuilder {
-	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps([]dashboard.Threshold{{Color: color}})
+func freshness() *table.PanelBuilder {
+	const sql = `SELECT 'Newest post' AS "What", max(p.published_at) AS "When", extract(epoch FROM now() - max(p.published_at))::float8 AS "Age" FROM readmodel.posts p
+UNION ALL SELECT 'Newest answer', max(a.predicted_at), extract(epoch FROM now() - max(a.predicted_at))::float8 FROM readmodel.predictions a
+UNION ALL SELECT 'Newest evaluated session', max(s.target_session)::timestamptz, extract(epoch FROM now() - max(s.target_session)::timestamptz)::float8 FROM readmodel.scores s
+  WHERE s.basis = ${basis:sqlstring} AND s.horizon = ${horizon:sqlstring}::int
+UNION ALL SELECT 'Projector looked at ' || l.stream, l.checked_at, l.seconds_unseen FROM readmodel.lag l`
+	return list(frame{7, "Freshness", "Age = now - when. The projector looks every few seconds: an age of minutes there means that it does not run. A silent author makes old posts, not a fault.",
+		"The read model is empty: the projector has not run.", 12, 9}, sql,
+		as("What", width(220)), as("When", width(170)), as("Age", unit(units.Seconds, 0)))
 }
 
-func legend() *common.VizLegendOptionsBuilder {
-	return common.NewVizLegendOptionsBuilder().ShowLegend(true).DisplayMode(common.LegendDisplayModeList).
-		Placement(common.LegendPlacementBottom).Calcs([]string{})
+// callsSQL lists newest calls first. They are chosen before their outcomes are looked up, so the cost
+// does not grow with the history.
+func callsSQL() string {
+	return `WITH chosen AS (
+  SELECT c.prediction_id, c.symbol, a.thesis FROM readmodel.calls c JOIN readmodel.predictions a USING (prediction_id)
+  WHERE ` + callFilter + `
+  ORDER BY c.published_at DESC, c.prediction_id COLLATE "C", c.position LIMIT 200)
+SELECT o.published_at AS "Time", left(regexp_replace(coalesce(p.text, ''), '\s+', ' ', 'g'), 120) AS "Post", o.symbol AS "Asset",
+  coalesce(o.sentiment, 'none') AS "Sentiment", o.confidence AS "Confidence", o.return_pct::float8 AS "Return", o.abnormal_pct::float8 AS "Abnormal", o.pnl::float8 AS "P&L",
+  CASE o.correct WHEN true THEN 'right' WHEN false THEN 'wrong' ELSE 'not scored' END AS "Verdict", o.status AS "Status", o.why AS "Why not evaluated",
+  o.origin AS "Origin", o.post_id, p.url, ` + around("o.published_at") + `
+FROM chosen k
+JOIN readmodel.outcomes_status o ON o.prediction_id = k.prediction_id AND o.symbol = k.symbol AND o.basis = ${basis:sqlstring} AND o.horizon = ${horizon:sqlstring}::int
+LEFT JOIN readmodel.posts p ON p.post_id = o.post_id
+ORDER BY o.published_at DESC, o.prediction_id COLLATE "C", o.position`
+}
+
+func callColumns() []column {
+	return append([]column{as("Time", width(150)), as("Post", width(420), postLinks()), as("Asset", width(90), assetLink()), as("Sentiment", width(100), sentiments()),
+		as("Confidence", width(90), confidence()), as("Return", width(90), gain()), as("Abnormal", width(90), gain()), as("P&L", width(90), profit()),
+		as("Verdict", width(100), verdicts()), as("Status", width(120), statuses()), as("Why not evaluated", width(260))}, linkColumns()...)
+}
+
+func latestCalls() *table.PanelBuilder {
+	return list(frame{3, "Latest calls", "The newest 200 calls. Return = (target - base) / base × 100; Abnormal = return - SPY's on the same sessions; P&L of $1,000 in the call's direction.",
+		emptyCalls, 24, 10}, callsSQL(), callColumns()...)
+}
+
+// extremesSQL are the calls that made most (order DESC) or lost most (ASC).
+func extremesSQL(order string) string {
+	return `SELECT o.published_at AS "Time", o.symbol AS "Asset", coalesce(o.sentiment, 'none') AS "Sentiment", o.return_pct::float8 AS "Return", o.pnl::float8 AS "P&L",
+  left(regexp_replace(coalesce(p.text, ''), '\s+', ' ', 'g'), 90) AS "Post", o.post_id, p.url, ` + around("o.published_at") + `
+FROM (SELECT s.prediction_id, s.symbol, s.basis, s.horizon FROM readmodel.selected(` + scoreFilters + `) s
+  ORDER BY s.pnl_micros ` + order + `, s.published_at, s.prediction_id COLLATE "C", s.symbol COLLATE "C" LIMIT 5) k
+JOIN readmodel.scored o ON o.prediction_id = k.prediction_id AND o.symbol = k.symbol AND o.basis = k.basis AND o.horizon = k.horizon
+LEFT JOIN readmodel.posts p ON p.post_id = o.post_id
+ORDER BY o.pnl ` + order + `, o.published_at, o.prediction_id COLLATE "C", o.symbol COLLATE "C"`
+}
+
+func extremes(id uint32, title, sql string) *table.PanelBuilder {
+	return list(frame{id, title, "The five evaluated calls with the greatest (best) or least (worst) P&L = sign × return × $1,000.", emptyScores, 12, 7}, sql,
+		append([]column{as("Time", width(150)), as("Asset", width(80), assetLink()), as("Sentiment", width(100), sentiments()), as("Return", width(80), gain()),
+			as("P&L", width(90), profit()), as("Post", width(300), postLinks())}, linkColumns()...)...)
+}
+
+// sorted orders a table by one of its columns until the reader does.
+func sorted(t *table.PanelBuilder, name string, desc bool) *table.PanelBuilder {
+	return t.SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName(name).Desc(desc)})
 }

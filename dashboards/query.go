@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
+	"github.com/grafana/grafana-foundation-sdk/go/barchart"
+	"github.com/grafana/grafana-foundation-sdk/go/candlestick"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
@@ -15,9 +18,12 @@ import (
 
 // Query is one statement that Grafana sends to the read model.
 type Query struct {
-	Name   string `json:"name"`   // dashboard/panel title, dashboard/variable name or dashboard/annotation name
-	SQL    string `json:"sql"`    // with Grafana's macros and variables
-	Format string `json:"format"` // table or time_series
+	Name      string   `json:"name"`      // dashboard/panel title, dashboard/variable name or dashboard/annotation name
+	Dashboard string   `json:"dashboard"` // whose variables it may use
+	Kind      string   `json:"kind"`      // of the panel (table, stat, timeseries, barchart, candlestick), variable or annotation
+	SQL       string   `json:"sql"`       // with Grafana's macros and variables: package macro expands them
+	Format    string   `json:"format"`    // table or time_series
+	Columns   []string `json:"columns"`   // columns that the panel refers to by name
 }
 
 // Queries lists every statement of every dashboard: panels, variables and annotations.
@@ -28,25 +34,97 @@ func Queries() ([]Query, error) {
 		if err != nil {
 			return nil, err
 		}
+		for _, v := range built.Templating.List {
+			if v.Type == dashboard.VariableTypeQuery && v.Query != nil && v.Query.String != nil {
+				all = append(all, Query{d.name + "/variable " + v.Name, d.name, "variable", *v.Query.String, "table", nil})
+			}
+		}
+		for _, a := range built.Annotations.List {
+			if q, ok := a.Target.(target); ok {
+				all = append(all, Query{d.name + "/annotation " + a.Name, d.name, "annotation", q.RawSQL, q.Format, []string{"time", "text", "tags"}})
+			}
+		}
 		for _, p := range built.Panels {
 			if p.Panel == nil || p.Panel.Title == nil {
 				continue // a row
 			}
 			for _, t := range p.Panel.Targets {
 				q := t.(target) // the only kind that this package makes
-				all = append(all, Query{d.name + "/" + *p.Panel.Title, q.RawSQL, q.Format})
+				all = append(all, Query{d.name + "/" + *p.Panel.Title, d.name, p.Panel.Type, q.RawSQL, q.Format, columnsOf(*p.Panel)})
 			}
 		}
-		for _, v := range built.Templating.List {
-			if v.Type == dashboard.VariableTypeQuery && v.Query != nil && v.Query.String != nil {
-				all = append(all, Query{d.name + "/variable " + v.Name, *v.Query.String, "table"})
+	}
+	return all, nil
+}
+
+// columnsOf lists the columns that a panel names: in its overrides, as its axis, as its candles.
+func columnsOf(p dashboard.Panel) []string {
+	var all []string
+	if p.FieldConfig != nil {
+		for _, o := range p.FieldConfig.Overrides {
+			if name, ok := o.Matcher.Options.(string); ok && o.Matcher.Id == "byName" {
+				all = append(all, name)
 			}
 		}
-		for _, a := range built.Annotations.List {
-			if q, ok := a.Target.(target); ok {
-				all = append(all, Query{d.name + "/annotation " + a.Name, q.RawSQL, q.Format})
+	}
+	switch o := p.Options.(type) {
+	case *barchart.Options:
+		if o.XField != nil {
+			all = append(all, *o.XField)
+		}
+	case *candlestick.Options:
+		all = append(all, *o.Fields.Open, *o.Fields.High, *o.Fields.Low, *o.Fields.Close)
+	}
+	return all
+}
+
+// Choice is a variable of a dashboard: what a reader can choose, and what is chosen at first.
+type Choice struct {
+	Name    string   `json:"name"`
+	SQL     string   `json:"sql,omitempty"`     // gives the options, in columns __text and __value or in one column
+	Options []string `json:"options,omitempty"` // where they are fixed
+	Default string   `json:"default"`           // $__all: every option; empty of one with SQL: the first
+	Many    bool     `json:"many"`              // more than one can be chosen
+	Typed   bool     `json:"typed"`             // free text
+}
+
+// Choices lists the variables of a dashboard, in their order. Errors: ErrUnknown.
+func Choices(name string) ([]Choice, error) {
+	d, err := find(name)
+	if err != nil {
+		return nil, err
+	}
+	built, err := build(d)
+	if err != nil {
+		return nil, err
+	}
+	var all []Choice
+	for _, v := range built.Templating.List {
+		c := Choice{Name: v.Name, Many: v.Multi != nil && *v.Multi, Typed: v.Type == dashboard.VariableTypeTextbox}
+		if v.Current != nil {
+			switch {
+			case v.Current.Value.String != nil:
+				c.Default = *v.Current.Value.String
+			case len(v.Current.Value.ArrayOfString) > 0:
+				c.Default = v.Current.Value.ArrayOfString[0]
 			}
 		}
+		text := ""
+		if v.Query != nil && v.Query.String != nil {
+			text = *v.Query.String
+		}
+		switch v.Type {
+		case dashboard.VariableTypeQuery:
+			c.SQL = text
+		case dashboard.VariableTypeCustom:
+			for pair := range strings.SplitSeq(text, ",") {
+				if _, value, ok := strings.Cut(pair, " : "); ok {
+					pair = value
+				}
+				c.Options = append(c.Options, pair)
+			}
+		}
+		all = append(all, c)
 	}
 	return all, nil
 }

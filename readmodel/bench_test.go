@@ -2,18 +2,23 @@ package readmodel_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"shitpost-alpha/readmodel"
 	"shitpost-alpha/readmodel/readmodeltest"
 )
 
-var benchPredictions = flag.Int("bench-predictions", 100_000, "completed predictions, of two calls each, that BenchmarkMetrics measures with")
+var benchLines = flag.Bool("bench-lines", false, "measure and print JSON lines, as make bench does")
 
 // synthetic fills the tables with rows of two calls per prediction, all outcomes evaluated: 24 a prediction.
 const synthetic = `SELECT setseed(0.5);
@@ -62,35 +67,60 @@ func metricQueries() map[string]string {
 	return q
 }
 
-// Every metric through the read-only role: the 95th percentile of 20 rounds, in milliseconds.
-func BenchmarkMetrics(b *testing.B) {
-	ctx := context.Background()
-	url, db := readmodeltest.Open(b)
+// fillSynthetic fills a database with the rows of so many predictions.
+func fillSynthetic(t testing.TB, db *pgx.Conn, predictions int) {
+	t.Helper()
 	for _, sql := range []string{readmodel.RolesSQL(), readmodel.OpsSQL(), "CREATE SCHEMA readmodel; SET search_path = readmodel", readmodel.TablesSQL(),
-		fmt.Sprintf(synthetic, *benchPredictions), readmodel.IndexesSQL(), readmodel.ViewsSQL(), readmodel.GrantsSQL(), "ANALYZE"} {
-		if _, err := db.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
-			b.Fatalf("%.60s…: %v", sql, err)
+		fmt.Sprintf(synthetic, predictions), readmodel.IndexesSQL(), readmodel.ViewsSQL(), readmodel.GrantsSQL(), "ANALYZE"} {
+		if _, err := db.PgConn().Exec(context.Background(), sql).ReadAll(); err != nil {
+			t.Fatalf("%.60s…: %v", sql, err)
 		}
 	}
-	reader := readmodeltest.Connect(b, url)
-	if _, err := reader.Exec(ctx, "SET ROLE grafana"); err != nil {
-		b.Fatal(err)
+}
+
+// TestBench prints the 95th percentile of 20 rounds of every metric through the read-only role, in
+// milliseconds, with 100,000 predictions and, where BENCH_PREDICTIONS says so, with as many as that. It asserts
+// nothing about speed.
+func TestBench(t *testing.T) {
+	if !*benchLines {
+		t.Skip("measures only: run by make bench")
+	}
+	sizes := []int{100_000}
+	if s := os.Getenv("BENCH_PREDICTIONS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			t.Fatalf("BENCH_PREDICTIONS is %q, want a number of predictions", s)
+		}
+		sizes = append(sizes, n)
+	}
+	for _, n := range sizes {
+		benchMetrics(t, n)
+	}
+}
+
+func benchMetrics(t *testing.T, predictions int) {
+	ctx := context.Background()
+	url, db := readmodeltest.Open(t)
+	fillSynthetic(t, db, predictions)
+	reader := readmodeltest.Connect(t, url)
+	for _, sql := range []string{"SET ROLE grafana", "SET work_mem = '64MB'", "SET default_transaction_read_only = on"} { // as that role logs in
+		if _, err := reader.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
 	}
 	queries := metricQueries()
 	for _, name := range slices.Sorted(maps.Keys(queries)) {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				var took []time.Duration
-				for range 20 {
-					begun := time.Now()
-					if _, err := reader.Exec(ctx, queries[name]); err != nil {
-						b.Fatal(err)
-					}
-					took = append(took, time.Since(begun))
-				}
-				slices.Sort(took)
-				b.ReportMetric(float64(took[18].Microseconds())/1000, "p95_ms")
+		var took []float64
+		for range 20 {
+			begun := time.Now()
+			if _, err := reader.Exec(ctx, queries[name]); err != nil {
+				t.Fatalf("%s: %v", name, err)
 			}
-		})
+			took = append(took, float64(time.Since(begun).Microseconds())/1000)
+		}
+		slices.Sort(took)
+		line, _ := json.Marshal(map[string]any{"name": fmt.Sprintf("metric_%d %s", predictions, name), "value": took[18], "unit": "ms, 95th percentile",
+			"median": took[10], "least": took[0], "ratio": took[18] / 200, "ratio_to": "200 ms"})
+		fmt.Println(string(line))
 	}
 }

@@ -28,6 +28,7 @@ ALTER TABLE outcomes ADD PRIMARY KEY (prediction_id, symbol, basis, horizon),
     ADD CHECK (basis IN ('prior_close', 'next_open', 'legacy'));
 CREATE INDEX ON outcomes (basis, horizon, target_session);
 CREATE INDEX ON outcomes (first_priced_at);
+CREATE INDEX ON outcomes (due_at) WHERE return_pct IS NULL;
 
 ALTER TABLE scores ADD PRIMARY KEY (prediction_id, symbol, basis, horizon);
 ALTER TABLE producers ADD PRIMARY KEY (stream, producer);

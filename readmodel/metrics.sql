@@ -4,8 +4,10 @@
 --   basis, horizon   one of each, always
 --   origins          live, retrospective, imported; null means all
 --   since, until     publication of the post, both ends included; null means without end
---   model            one model; null means the primary analyzer
+--   model            one model, by its name alone or as model_name writes it; null means the primary analyzer
 --   symbols          assets; null means all
+--   min_confidence   from this confidence on; none counts as 0; null means all
+--   sentiments       bullish, bearish, neutral; null means all
 --
 -- Every aggregate exists per row (one asset of one prediction) and by post: the rows of one post are
 -- averaged first, so that a post that names ten assets weighs as much as one that names one.
@@ -26,13 +28,19 @@ CREATE FUNCTION weekday_name(weekday integer) RETURNS text LANGUAGE sql IMMUTABL
 RETURN (ARRAY['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'])[weekday];
 COMMENT ON FUNCTION weekday_name IS 'English name of a weekday, 1 is Monday.';
 
+-- One name for what answers, whatever its prompt: what a reader chooses a model by.
+CREATE FUNCTION model_name(analyzer text, provider text, model text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN nullif(ltrim(coalesce(analyzer, '') || coalesce('/' || provider, '') || coalesce('/' || model, ''), '/'), '');
+COMMENT ON FUNCTION model_name IS 'analyzer/provider/model, of what there is of them; null for a bypass, which is no model''s.';
+
 CREATE FUNCTION selected(basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-    model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS SETOF scores LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT s.* FROM scores s
     WHERE s.basis = $1 AND s.horizon = $2 AND ($3 IS NULL OR s.origin = ANY ($3)) AND ($4 IS NULL OR s.published_at >= $4)
-        AND ($5 IS NULL OR s.published_at <= $5) AND ($6 IS NULL AND s.is_primary OR s.model = $6) AND ($7 IS NULL OR s.symbol = ANY ($7));
+        AND ($5 IS NULL OR s.published_at <= $5) AND ($6 IS NULL AND s.is_primary OR s.model = $6 OR model_name(s.analyzer, s.provider, s.model) = $6) AND ($7 IS NULL OR s.symbol = ANY ($7))
+        AND ($8 IS NULL OR coalesce(s.confidence, 0) >= $8) AND ($9 IS NULL OR s.sentiment = ANY ($9));
 END;
 COMMENT ON FUNCTION selected IS 'The scores of one basis and horizon that the filters leave; all metric functions read it.';
 
@@ -55,7 +63,7 @@ DECLARE
         100 * avg(x.k / x.n::float8) AS accuracy_by_post_pct, avg(x.r / x.n) / 1e6::float8 AS avg_return_by_post_pct,
         avg(x.a / nullif(x.na, 0)) / 1e6::float8 AS avg_abnormal_by_post_pct, coalesce(sum(x.p / x.n), 0) / 1e6::float8 AS pnl_by_post';
     filters text := 'basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-        model text DEFAULT NULL, symbols text[] DEFAULT NULL';
+        model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL';
     columns text := 'n bigint, correct bigint, accuracy_pct float8, wilson_low_pct float8, wilson_high_pct float8, always_bullish_pct float8,
         random_mix_pct float8, avg_return_pct float8, avg_abnormal_pct float8, total_pnl float8, posts bigint, n_abnormal bigint,
         accuracy_abnormal_pct float8, accuracy_by_post_pct float8, avg_return_by_post_pct float8, avg_abnormal_by_post_pct float8, pnl_by_post float8';
@@ -77,13 +85,13 @@ BEGIN
         GROUP BY s.analyzer, s.provider, s.model, s.prompt_version, s.is_primary, s.basis, s.horizon, s.origin, s.post_id) x
         GROUP BY x.analyzer, x.provider, x.model, x.prompt_version, x.is_primary, x.basis, x.horizon, x.origin', figures, by_post);
     EXECUTE format('CREATE FUNCTION figures(%s) RETURNS TABLE (%s) LANGUAGE sql STABLE PARALLEL SAFE BEGIN ATOMIC
-        SELECT %s FROM (SELECT s.%s FROM selected($1, $2, $3, $4, $5, $6, $7) s GROUP BY s.post_id) x; END', filters, columns, figures, by_post);
+        SELECT %s FROM (SELECT s.%s FROM selected($1, $2, $3, $4, $5, $6, $7, $8, $9) s GROUP BY s.post_id) x; END', filters, columns, figures, by_post);
     FOR i IN 1..array_length(dimensions, 1) BY 4 LOOP
         branches := branches || format('%s SELECT %L::text AS dimension, %s AS value, %s AS place, x.basis, x.horizon, x.origin, %s
             FROM (SELECT %s AS key, s.basis, s.horizon, s.origin, s.%s FROM scores s WHERE s.is_primary
             GROUP BY 1, s.basis, s.horizon, s.origin, s.post_id) x GROUP BY x.key, x.basis, x.horizon, x.origin',
             CASE WHEN i > 1 THEN ' UNION ALL' ELSE '' END, dimensions[i], dimensions[i + 2], dimensions[i + 3], figures, dimensions[i + 1], by_post);
-        parts := parts || format('%s SELECT %s, %s, %s FROM (SELECT %s AS key, s.%s FROM selected($2, $3, $4, $5, $6, $7, $8) s
+        parts := parts || format('%s SELECT %s, %s, %s FROM (SELECT %s AS key, s.%s FROM selected($2, $3, $4, $5, $6, $7, $8, $9, $10) s
             WHERE $1 = %L GROUP BY 1, s.post_id) x GROUP BY x.key',
             CASE WHEN i > 1 THEN ' UNION ALL' ELSE '' END, dimensions[i + 2], dimensions[i + 3], figures, dimensions[i + 1], by_post, dimensions[i]);
     END LOOP;
@@ -125,7 +133,7 @@ END $$;
 -- The edge over a baseline on the very same rows. By post: d is the mean over a post's rows of (right minus
 -- what the baseline would have been right), z = mean(d) / (sd(d) / sqrt(posts)), two-sided.
 CREATE FUNCTION edge(basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-    model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS TABLE (baseline text, n bigint, posts bigint, accuracy_pct float8, baseline_pct float8, edge_pct float8, edge_by_post_pct float8,
     standard_error_pct float8, z float8, p_value float8, low_pct float8, high_pct float8) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -133,7 +141,7 @@ BEGIN ATOMIC
         SELECT count(*)::float8 AS n, count(*) FILTER (WHERE s.correct)::float8 AS k, count(*) FILTER (WHERE s.move = 1)::float8 AS ups,
             count(*) FILTER (WHERE s.move = -1)::float8 AS downs, count(*) FILTER (WHERE s.sentiment = 'bullish')::float8 AS bulls,
             count(*) FILTER (WHERE s.sentiment = 'bearish')::float8 AS bears
-        FROM selected($1, $2, $3, $4, $5, $6, $7) s GROUP BY s.post_id
+        FROM selected($1, $2, $3, $4, $5, $6, $7, $8, $9) s GROUP BY s.post_id
     ), t AS (
         SELECT sum(p.n) AS n, sum(p.k) AS k, sum(p.ups) AS ups, sum(p.downs) AS downs, sum(p.bulls) AS bulls, sum(p.bears) AS bears FROM p
     ), d AS (
@@ -153,7 +161,7 @@ END;
 COMMENT ON FUNCTION edge IS 'Accuracy minus that of two baselines (always_bullish, random_mix) on the same rows; standard error, z, two-sided p-value and 95 % interval by post.';
 
 CREATE FUNCTION calibration(basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-    model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS TABLE (confidence_from float8, confidence_to float8, n bigint, correct bigint, mean_confidence_pct float8, accuracy_pct float8,
     wilson_low_pct float8, wilson_high_pct float8, brier float8) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -162,37 +170,37 @@ BEGIN ATOMIC
     FROM generate_series(0, 9) bin LEFT JOIN (
         SELECT least(9, floor(s.confidence * 10 + 1e-9))::integer AS bin, count(*) AS n, count(*) FILTER (WHERE s.correct) AS k,
             avg(s.confidence) AS mean, avg((s.confidence - s.correct::integer) ^ 2) AS brier
-        FROM selected($1, $2, $3, $4, $5, $6, $7) s WHERE s.confidence IS NOT NULL GROUP BY 1) x USING (bin)
+        FROM selected($1, $2, $3, $4, $5, $6, $7, $8, $9) s WHERE s.confidence IS NOT NULL GROUP BY 1) x USING (bin)
     ORDER BY bin;
 END;
 COMMENT ON FUNCTION calibration IS 'Ten bins of confidence, 0.1 each (1.0 in the last): mean confidence against accuracy, and the Brier score of each.';
 
 CREATE FUNCTION brier(basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-    model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS TABLE (n bigint, mean_confidence_pct float8, accuracy_pct float8, brier float8) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT count(*), 100 * avg(s.confidence), 100.0::float8 * count(*) FILTER (WHERE s.correct) / nullif(count(*), 0), avg((s.confidence - s.correct::integer) ^ 2)
-    FROM selected($1, $2, $3, $4, $5, $6, $7) s WHERE s.confidence IS NOT NULL;
+    FROM selected($1, $2, $3, $4, $5, $6, $7, $8, $9) s WHERE s.confidence IS NOT NULL;
 END;
 COMMENT ON FUNCTION brier IS 'Brier score: mean of (confidence - right)^2, 0 is perfect, of the rows that have a confidence.';
 
 CREATE FUNCTION equity(basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-    model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS TABLE (target_session date, n bigint, pnl float8, equity float8, drawdown float8) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT e.target_session, e.n, (e.p / 1e6)::float8, (e.total / 1e6)::float8, ((e.total - greatest(0, max(e.total) OVER (ORDER BY e.target_session))) / 1e6)::float8
     FROM (SELECT s.target_session, count(*) AS n, sum(s.pnl_micros) AS p, sum(sum(s.pnl_micros)) OVER (ORDER BY s.target_session) AS total
-        FROM selected($1, $2, $3, $4, $5, $6, $7) s GROUP BY s.target_session) e
+        FROM selected($1, $2, $3, $4, $5, $6, $7, $8, $9) s GROUP BY s.target_session) e
     ORDER BY e.target_session;
 END;
 COMMENT ON FUNCTION equity IS 'P&L by target session, added up, and how far that is below its highest point so far (the start, 0, included; never above 0).';
 
 CREATE FUNCTION performance(basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-    model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS TABLE (n bigint, sessions bigint, first_target date, last_target date, total_pnl float8, mean_daily_pnl float8, deviation_daily_pnl float8,
     sharpe float8, max_drawdown float8) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-    WITH e AS MATERIALIZED (SELECT q.* FROM equity($1, $2, $3, $4, $5, $6, $7) q), span AS (SELECT min(e.target_session) AS a, max(e.target_session) AS z FROM e)
+    WITH e AS MATERIALIZED (SELECT q.* FROM equity($1, $2, $3, $4, $5, $6, $7, $8, $9) q), span AS (SELECT min(e.target_session) AS a, max(e.target_session) AS z FROM e)
     SELECT coalesce(sum(e.n), 0)::bigint, count(*), min(d.session_date), max(d.session_date), coalesce(sum(e.pnl), 0), avg(coalesce(e.pnl, 0)),
         stddev_samp(coalesce(e.pnl, 0)), avg(coalesce(e.pnl, 0)) / nullif(stddev_samp(coalesce(e.pnl, 0)), 0) * sqrt(252::float8), coalesce(min(e.drawdown), 0)
     FROM span JOIN sessions d ON d.session_date BETWEEN span.a AND span.z LEFT JOIN e ON e.target_session = d.session_date;
@@ -201,25 +209,25 @@ COMMENT ON FUNCTION performance IS 'Sharpe ratio (mean / sample deviation of dai
 
 -- The order of rows in time is that of target session, post time, prediction and symbol, for everything that counts the last ones or runs of them.
 CREATE FUNCTION rolling_accuracy(basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-    model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS TABLE (target_session date, n bigint, correct bigint, accuracy_pct float8) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT x.target_session, x.n, x.k, 100 * x.k / x.n::float8
     FROM (SELECT s.target_session, count(*) OVER last AS n, count(*) FILTER (WHERE s.correct) OVER last AS k,
             lead(s.target_session) OVER (ORDER BY s.target_session, s.published_at, s.prediction_id COLLATE "C", s.symbol COLLATE "C") IS DISTINCT FROM s.target_session AS closes
-        FROM selected($1, $2, $3, $4, $5, $6, $7) s
+        FROM selected($1, $2, $3, $4, $5, $6, $7, $8, $9) s
         WINDOW last AS (ORDER BY s.target_session, s.published_at, s.prediction_id COLLATE "C", s.symbol COLLATE "C" ROWS 29 PRECEDING)) x
     WHERE x.closes;
 END;
 COMMENT ON FUNCTION rolling_accuracy IS 'Accuracy of the last 30 evaluated rows, as it stood after each target session.';
 
 CREATE FUNCTION streaks(basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-    model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS TABLE (n bigint, current bigint, longest_win bigint, longest_loss bigint) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     WITH x AS (
         SELECT s.correct, row_number() OVER (ORDER BY s.target_session, s.published_at, s.prediction_id COLLATE "C", s.symbol COLLATE "C") AS place
-        FROM selected($1, $2, $3, $4, $5, $6, $7) s
+        FROM selected($1, $2, $3, $4, $5, $6, $7, $8, $9) s
     ), y AS (SELECT x.correct, x.place, x.place - row_number() OVER (PARTITION BY x.correct ORDER BY x.place) AS run FROM x),
     r AS (SELECT y.correct, max(y.place) AS ends, count(*) AS length FROM y GROUP BY y.correct, y.run)
     SELECT coalesce(sum(r.length), 0)::bigint,
@@ -230,20 +238,20 @@ END;
 COMMENT ON FUNCTION streaks IS 'Runs of right and wrong rows in the order (target session, post time, prediction, symbol): the current one (negative: losses), the longest of each.';
 
 CREATE FUNCTION backtest(basis text, horizon integer, capital float8 DEFAULT 10000, threshold float8 DEFAULT 0, cost_bps float8 DEFAULT 5, shorts boolean DEFAULT true,
-    origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS TABLE (target_session date, trades bigint, wins bigint, pnl float8, costs float8, capital_after float8, drawdown float8) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT y.target_session, y.trades, y.wins, y.pnl, y.costs, y.after, y.after - greatest($3, max(y.after) OVER (ORDER BY y.target_session))
     FROM (SELECT x.target_session, x.trades, x.wins, x.pnl, x.trades * $5 * 0.2 AS costs, $3 + sum(x.pnl - x.trades * $5 * 0.2) OVER (ORDER BY x.target_session) AS after
         FROM (SELECT s.target_session, count(*) AS trades, count(*) FILTER (WHERE s.pnl_micros / 1e6 > $5 * 0.2) AS wins, (sum(s.pnl_micros) / 1e6)::float8 AS pnl
-            FROM selected($1, $2, $7, $8, $9, $10, $11) s
+            FROM selected($1, $2, $7, $8, $9, $10, $11, $12, $13) s
             WHERE s.confidence >= $4 AND (s.sentiment = 'bullish' OR s.sentiment = 'bearish' AND $6) GROUP BY s.target_session) x) y
     ORDER BY y.target_session;
 END;
 COMMENT ON FUNCTION backtest IS 'Trading 1,000 dollars on every row with confidence >= threshold: capital after each target session. cost_bps basis points per side, two sides a trade; neutral is no trade; bearish rows only with shorts. wins are after costs. The last row is the result.';
 
 CREATE FUNCTION screener(basis text, horizon integer, origins text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
-    model text DEFAULT NULL, symbols text[] DEFAULT NULL)
+    model text DEFAULT NULL, symbols text[] DEFAULT NULL, min_confidence float8 DEFAULT NULL, sentiments text[] DEFAULT NULL)
 RETURNS TABLE (symbol text, n bigint, correct bigint, accuracy_pct float8, wilson_low_pct float8, wilson_high_pct float8, avg_return_pct float8,
     avg_abnormal_pct float8, total_pnl float8, last_published_at timestamptz, last_returns float8[]) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -252,6 +260,6 @@ BEGIN ATOMIC
     FROM (SELECT s.symbol COLLATE "C" AS symbol, count(*) AS n, count(*) FILTER (WHERE s.correct) AS k, count(s.abnormal_micros) AS na, sum(s.return_micros::float8) AS r,
             sum(s.abnormal_micros::float8) AS a, sum(s.pnl_micros::float8) AS p, max(s.published_at) AS newest,
             (array_agg(s.return_micros ORDER BY s.target_session DESC, s.published_at DESC, s.prediction_id COLLATE "C" DESC))[1:30] AS last
-        FROM selected($1, $2, $3, $4, $5, $6, $7) s GROUP BY s.symbol COLLATE "C") x;
+        FROM selected($1, $2, $3, $4, $5, $6, $7, $8, $9) s GROUP BY s.symbol COLLATE "C") x;
 END;
 COMMENT ON FUNCTION screener IS 'Every asset with its figures and its last 30 returns (percentage points), oldest first.';

@@ -61,6 +61,8 @@ const (
 	Breakdowns          = "breakdowns"
 	Completeness        = "completeness"
 	ModelCosts          = "model_costs"
+	Models              = "models"
+	PriceCoverage       = "price_coverage"
 )
 
 // The tables of Ops.
@@ -102,6 +104,10 @@ var (
 	metricsSQL string
 	//go:embed pipeline.sql
 	pipelineSQL string
+	//go:embed alerts.sql
+	alertsSQL string
+	//go:embed dashboards.sql
+	dashboardsSQL string
 	//go:embed legacy.sql
 	legacySQL string
 	//go:embed comments.sql
@@ -123,7 +129,9 @@ func TablesSQL() string { return schemaSQL }
 func IndexesSQL() string { return indexesSQL }
 
 // ViewsSQL makes functions and views. It needs schema ops.
-func ViewsSQL() string { return viewsSQL + metricsSQL + pipelineSQL + commentsSQL }
+func ViewsSQL() string {
+	return viewsSQL + metricsSQL + pipelineSQL + alertsSQL + dashboardsSQL + commentsSQL
+}
 
 // LegacySQL makes schema legacy_next beside a new schema of the read model: the Python system's tables.
 func LegacySQL() string { return legacySQL }

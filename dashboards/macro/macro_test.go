@@ -19,7 +19,11 @@ func TestExpand(t *testing.T) {
 		"WHERE $__timeFilter(c)":                 "WHERE c BETWEEN '2025-04-12T18:00:00Z' AND '2025-04-12T18:05:00Z'",
 		"a < $__timeTo() AND a >= $__timeFrom()": "a < '2025-04-12T18:05:00Z' AND a >= '2025-04-12T18:00:00Z'",
 		"GROUP BY $__timeGroup(c , '5m')":        "GROUP BY floor(extract(epoch from c)/300)*300",
-		"$__timeGroupAlias(c,$__interval)":       `floor(extract(epoch from c)/90)*90 AS "time"`,
+		"$__timeGroupAlias(c,$__interval)":       `floor(extract(epoch from c)/60)*60 AS "time"`,
+		"SELECT $__timeGroup(c,'5m'), v":         `SELECT floor(extract(epoch from c)/300)*300 AS "time", v`,
+		"$__timeGroup(c,'12d')":                  "floor(extract(epoch from c)/1.0368e+06)*1.0368e+06",
+		"$__timeGroup(c,'2w')":                   "floor(extract(epoch from c)/1.2096e+06)*1.2096e+06",
+		"$__timeGroup(c,'500ms')":                "floor(extract(epoch from c)/0.5)*0.5",
 		"$__interval_ms":                         "90000",
 		"a IN (${many:sqlstring})":               "a IN ('x','o''y')",
 		"s = ${one:sqlstring}":                   "s = 'it''s'",
@@ -34,15 +38,18 @@ func TestExpand(t *testing.T) {
 
 func TestExpandRefuses(t *testing.T) {
 	for in, want := range map[string]string{
-		"$__nope(x)":               "unknown macro",
-		"$__timeFilter":            "left over",
-		"${missing:sqlstring}":     "no such variable",
-		"s = $one":                 "only ${name:sqlstring}",
-		"s = '${one}'":             "only ${name:sqlstring}",
-		"h = ${n:raw}":             "only ${name:sqlstring}",
-		"h = [[n]]":                "only ${name:sqlstring}",
-		"$__timeGroup(c)":          "needs a column and an interval",
-		"$__timeGroup(c,'1month')": "interval",
+		"$__nope(x)":            "unknown macro",
+		"$__timeFilter":         "left over",
+		"${missing:sqlstring}":  "no such variable",
+		"s = $one":              "only ${name:sqlstring}",
+		"s = '${one}'":          "only ${name:sqlstring}",
+		"h = ${n:raw}":          "only ${name:sqlstring}",
+		"h = [[n]]":             "only ${name:sqlstring}",
+		"$__timeGroup(c)":       "needs a column and an interval",
+		"$__timeGroup(c,'1M')":  "none of ms",
+		"$__timeGroup(c,'1y')":  "none of ms",
+		"$__timeGroup(c,'h')":   "whole number",
+		"$__timeGroup(c,'-1h')": "whole number",
 	} {
 		if got, err := env().Expand(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %q, %v; wanted an error with %q", in, got, err, want)
