@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/cli"
 	"shitpost-alpha/readmodel/localpg"
@@ -60,6 +58,7 @@ type demo struct {
 	started     time.Time
 	databaseURL string
 	ownDatabase bool
+	viewer      *lightViewer // while everything is kept running
 }
 
 // check looks at the whole configuration and names everything that is wrong with it.
@@ -116,17 +115,23 @@ func (d *demo) run(p *process) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
-	s, err := newServices(l, d)
+	s, err := d.services(l)
 	if err != nil {
 		return err
 	}
 	if err := s.once(p.ctx); err != nil {
 		return err
 	}
-	if err := d.report(p, l); err != nil || !d.KeepRunning {
+	if !d.KeepRunning {
+		return d.report(p, l)
+	}
+	if d.viewer, err = openViewer(p.ctx, d.databaseURL, d.log); err != nil {
 		return err
 	}
-	return s.keepRunning(p.ctx)
+	if err := d.report(p, l); err != nil {
+		return errors.Join(err, d.viewer.close())
+	}
+	return d.viewer.while(p.ctx, func(ctx context.Context) error { return s.run(ctx, "") })
 }
 
 // report prints the summary.
@@ -136,6 +141,9 @@ func (d *demo) report(p *process, l *lake.Lake) error {
 		return err
 	}
 	summary.LakeURL, summary.DatabaseURL = l.URL, d.shownDatabaseURL()
+	if d.viewer != nil {
+		summary.ViewerURL = d.viewer.URL()
+	}
 	summary.Seconds = time.Since(d.started).Round(time.Millisecond).Seconds()
 	if d.JSON {
 		enc := json.NewEncoder(p.stdout)
@@ -163,7 +171,8 @@ func (d *demo) shownDatabaseURL() string {
 func (d *demo) printWhere(w io.Writer, s *Summary) {
 	fmt.Fprintf(w, "\nLake       %s\n           bin/lake --lake %s ls | stat | verify | cat posts --limit 3\n", s.LakeURL, s.LakeURL)
 	fmt.Fprintf(w, "Took       %.1f s\n", s.Seconds)
-	if d.KeepRunning {
+	if d.viewer != nil {
+		fmt.Fprintf(w, "Dashboards %s\n", d.viewer.URL())
 		fmt.Fprintf(w, "Postgres   psql '%s' -c 'SELECT * FROM readmodel.accuracy'\n           up with all services until Ctrl-C\n", s.DatabaseURL)
 		return
 	}
@@ -181,40 +190,4 @@ func (d *demo) printWhere(w io.Writer, s *Summary) {
 		again += " --prices " + f
 	}
 	fmt.Fprintf(w, "Look       %s\n           brings everything up again and prints the psql command\n", again)
-}
-
-// once runs each service until it has nothing left to do.
-func (s *services) once(ctx context.Context) error {
-	_, harvestErr := s.harvester.Step(ctx) // a file that cannot be read keeps nothing else back
-	if ctx.Err() != nil {
-		return harvestErr
-	}
-	for {
-		n, err := s.analyzer.Step(ctx)
-		if err != nil {
-			return errors.Join(harvestErr, fmt.Errorf("analyze: %w", err))
-		}
-		if n == 0 {
-			break
-		}
-	}
-	if _, err := s.pricer.Step(ctx); err != nil {
-		return errors.Join(harvestErr, fmt.Errorf("price: %w", err))
-	}
-	if err := s.projector.Once(ctx); err != nil {
-		return errors.Join(harvestErr, fmt.Errorf("project: %w", err))
-	}
-	if harvestErr != nil {
-		s.log.Error("some posts could not be read", "error", harvestErr)
-	}
-	return nil
-}
-
-// keepRunning runs all services until ctx ends. Each fails and recovers alone.
-func (s *services) keepRunning(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, run := range s.loops() {
-		g.Go(func() error { return run(ctx) })
-	}
-	return g.Wait()
 }

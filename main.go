@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -27,6 +28,7 @@ Examples:
 type grammar struct {
 	Version kong.VersionFlag `help:"Print the version."`
 	Demo    demoCmd          `cmd:"" help:"Harvest, analyse, price and project once, then print what came out."`
+	Run     runCmd           `cmd:"" help:"Run all services until stopped: from simulators, or from what the environment names."`
 	Init    initCmd          `cmd:"" help:"Write a commented .env, asking for what is needed."`
 	Doctor  doctorCmd        `cmd:"" help:"Look at lake, Postgres, keys, sources, clock, calendar and Grafana's files; say what is missing and what to do."`
 }
@@ -34,16 +36,22 @@ type grammar struct {
 func main() { cli.Main("alpha", run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	return runAt(ctx, time.Now, args, stdout, stderr)
+}
+
+// runAt is run by another clock.
+func runAt(ctx context.Context, now func() time.Time, args []string, stdout, stderr io.Writer) error {
 	var g grammar
 	kctx, done, err := cli.Parse(&g, "alpha", description, args, stdout, stderr)
 	if err != nil || done {
 		return err
 	}
-	return kctx.Run(&process{ctx: ctx, stdout: stdout, stderr: stderr})
+	return kctx.Run(&process{ctx: ctx, now: now, stdout: stdout, stderr: stderr})
 }
 
 // process is what a command gets of the process that it runs in.
 type process struct {
 	ctx            context.Context
+	now            func() time.Time
 	stdout, stderr io.Writer
 }

@@ -1,80 +1,116 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"time"
+	"net/http"
+	"strings"
 
-	"shitpost-alpha/lake"
-	"shitpost-alpha/lake/event"
-	"shitpost-alpha/lake/market"
+	"golang.org/x/sync/errgroup"
+
 	"shitpost-alpha/producers"
-	"shitpost-alpha/producers/analysis"
-	"shitpost-alpha/producers/analysis/rules"
-	"shitpost-alpha/producers/posts"
-	"shitpost-alpha/producers/posts/archive"
-	postsim "shitpost-alpha/producers/posts/simulator"
-	"shitpost-alpha/producers/prices"
-	"shitpost-alpha/producers/prices/files"
-	pricesim "shitpost-alpha/producers/prices/simulator"
 	"shitpost-alpha/projectors"
 )
 
-// services are the four of them and the lake's maintenance in one process, on one lake: what one
-// appends wakes the next at once.
+// services are all that alpha runs in one process, on one lake: what one appends wakes the next at
+// once. Each fails and recovers alone.
 type services struct {
-	harvester *posts.Harvester
-	analyzer  *analysis.Analyzer
-	pricer    *prices.Pricer
+	harvester *producers.Service
+	analyzers []*producers.Service
+	pricer    *producers.Service
 	projector *projectors.Projector
-	lake      *lake.Lake
-	log       *slog.Logger
+	health    *projectors.Health
+	// maintain compacts, checkpoints and sweeps until ctx ends.
+	maintain func(ctx context.Context) error
+	log      *slog.Logger
 }
 
-func newServices(l *lake.Lake, d *demo) (*services, error) {
-	now := time.Now
-	cal := market.NYSE()
-	postSource := posts.Source(&postsim.Source{Seed: d.Seed, From: event.DateOf(now().UTC()).Time().AddDate(0, 0, -d.Days), Now: now})
-	if len(d.Posts) > 0 {
-		postSource = &archive.Source{Paths: d.Posts, Progress: d.progress.Report}
-	}
-	priceSource := prices.Source(pricesim.New(d.Seed, cal, now))
-	if len(d.Prices) > 0 {
-		var err error
-		if priceSource, err = files.Open(d.Prices, cal, now); err != nil {
-			return nil, fmt.Errorf("open price files: %w", err)
+// producers returns them in the order of the data.
+func (s *services) producers() []*producers.Service {
+	return append(append([]*producers.Service{s.harvester}, s.analyzers...), s.pricer)
+}
+
+// once runs each service until it has nothing left to do.
+func (s *services) once(ctx context.Context) error {
+	for _, p := range s.producers() {
+		if p.Close != nil {
+			defer p.Close(context.WithoutCancel(ctx))
 		}
 	}
-	model, err := rules.New()
-	if err != nil {
-		return nil, err
+	_, harvestErr := s.harvester.Step(ctx) // a file that cannot be read keeps nothing else back
+	if ctx.Err() != nil {
+		return harvestErr
 	}
-	h := posts.New(l.As("harvester@1").Posts, postSource)
-	h.Now, h.Log = now, d.log
-	return &services{
-		harvester: h,
-		analyzer: analysis.New(l.As("analyzer@1"), analysis.Options{Model: model, Config: model.Config(), Since: d.since,
-			Backfill: true, Progress: d.progress.Report, Now: now, Log: d.log}),
-		pricer: prices.New(prices.Config{Lake: l.As("pricer@1"), Calendar: cal, Sources: []prices.Source{priceSource},
-			Now: now, Log: d.log, Progress: d.progress.Report}),
-		projector: projectors.New(projectors.Options{Lake: l, DatabaseURL: d.databaseURL, Producer: "projector@1",
-			Now: now, Log: d.log, Progress: d.progress.Report}),
-		lake: l.As("maintain@1"), log: d.log,
-	}, nil
+	for _, a := range s.analyzers {
+		for n := 1; n > 0; {
+			var err error
+			if n, err = a.Step(ctx); err != nil {
+				return errors.Join(harvestErr, fmt.Errorf("analyze: %w", err))
+			}
+		}
+	}
+	if _, err := s.pricer.Step(ctx); err != nil {
+		return errors.Join(harvestErr, fmt.Errorf("price: %w", err))
+	}
+	if err := s.projector.Once(ctx); err != nil {
+		return errors.Join(harvestErr, fmt.Errorf("project: %w", err))
+	}
+	if harvestErr != nil {
+		s.log.Error("some posts could not be read", "error", harvestErr)
+	}
+	return nil
 }
 
-// loops returns what each service does until its context ends.
-func (s *services) loops() []func(context.Context) error {
-	producer := func(l producers.Loop) func(context.Context) error {
-		l.Log = s.log
-		return func(ctx context.Context) error { return producers.Run(ctx, l) }
-	}
-	return []func(context.Context) error{
-		producer(producers.Loop{Name: "harvester", Step: s.harvester.Step, Every: 5 * time.Minute}),
-		producer(producers.Loop{Name: "analyzer", Step: s.analyzer.Step, Wait: s.analyzer.Wait, Every: time.Minute}),
-		producer(producers.Loop{Name: "pricer", Step: s.pricer.Step, Wait: s.pricer.Wait, Every: 10 * time.Minute}),
-		s.projector.Run,
-		func(ctx context.Context) error { return s.lake.MaintainEvery(ctx, time.Hour, lake.MaintainOptions{}) },
-	}
+// run runs all services until ctx ends, and serves their pages at listen ("" is nowhere).
+func (s *services) run(ctx context.Context, listen string) error {
+	pages := producers.Pages{Listen: listen, Handler: s.pages(), Log: s.log}
+	return pages.While(ctx, func(ctx context.Context) error {
+		g, ctx := errgroup.WithContext(ctx)
+		for _, p := range s.producers() {
+			g.Go(func() error { return p.Run(ctx) })
+		}
+		g.Go(func() error { return s.projector.Run(ctx) })
+		g.Go(func() error { return s.maintain(ctx) })
+		return g.Wait()
+	})
 }
+
+// pages are /healthz, /readyz and /metrics of all, where /readyz asks the projector too, and the
+// projector's own three under /projector/.
+func (s *services) pages() http.Handler {
+	projector := s.health.Handler()
+	all := append(s.producers(), &producers.Service{Loop: producers.Loop{Name: "projector"}, Ready: func(ctx context.Context) error {
+		return askReady(ctx, projector)
+	}})
+	mux := http.NewServeMux()
+	mux.Handle("/", producers.Handler(all...))
+	mux.Handle("/projector/", http.StripPrefix("/projector", projector))
+	return mux
+}
+
+// askReady asks a handler for /readyz without a connection.
+func askReady(ctx context.Context, h http.Handler) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/readyz", nil)
+	if err != nil {
+		return err
+	}
+	p := &page{header: http.Header{}, code: http.StatusOK}
+	h.ServeHTTP(p, req)
+	if p.code != http.StatusOK {
+		return fmt.Errorf("not ready: %s", strings.TrimSpace(p.String()))
+	}
+	return nil
+}
+
+// page is an answer kept in memory: an http.ResponseWriter.
+type page struct {
+	bytes.Buffer
+	header http.Header
+	code   int
+}
+
+func (p *page) Header() http.Header  { return p.header }
+func (p *page) WriteHeader(code int) { p.code = code }

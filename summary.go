@@ -31,6 +31,7 @@ type Summary struct {
 	DeadLetters int           `json:"dead_letters"`
 	LakeURL     string        `json:"lake_url"`
 	DatabaseURL string        `json:"database_url"`
+	ViewerURL   string        `json:"viewer_url,omitempty"` // of the dashboards, while everything is kept running
 	Seconds     float64       `json:"seconds"`
 }
 

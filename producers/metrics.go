@@ -40,14 +40,19 @@ func NewMetrics(producer string, now func() time.Time) *Metrics {
 		requests: counter("requests_total", "Requests to other servers by host and by status, or class where there was no answer.", "host", "code"),
 		newest:   &age{now: now, desc: prometheus.NewDesc("newest_event_age_seconds", "Age of the newest event that this producer knows.", nil, labels)},
 	}
-	m.registry.MustRegister(m.appended, m.steps, m.errors, m.queue, m.cost, m.requests, m.newest,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.appended, m.steps, m.errors, m.queue, m.cost, m.requests, m.newest)
 	return m
 }
 
-// Handler serves the metrics in the Prometheus text format.
-func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+// metricsHandler serves the metrics of all, and those of the process, in the Prometheus text format.
+func metricsHandler(all ...*Metrics) http.Handler {
+	process := prometheus.NewRegistry()
+	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	gather := prometheus.Gatherers{process}
+	for _, m := range all {
+		gather = append(gather, m.registry)
+	}
+	return promhttp.HandlerFor(gather, promhttp.HandlerOpts{})
 }
 
 // Appended counts n events of a kind that were appended.

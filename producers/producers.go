@@ -36,7 +36,10 @@ type Loop struct {
 	// (RetryAfter), up to a day.
 	Every time.Duration
 	// Wait, if set, returns nil as soon as the lake has news for this producer: the pause then
-	// ends early. It must return when ctx ends.
+	// ends early. After an error it does so too, because the cause may concern other work than the
+	// news (one symbol, one post), but no sooner than ten seconds after it, or news that the failing
+	// step could not read would make it run without a pause; and not at all where the error says when
+	// to come back. It must return when ctx ends.
 	Wait func(ctx context.Context) error
 	Log  *slog.Logger
 }
@@ -53,12 +56,16 @@ func Run(ctx context.Context, l Loop) error {
 			}
 			return nil
 		}
-		pause := l.Every + time.Duration(rand.Int64N(int64(l.Every)/10+1))
+		pause, deaf := l.Every+time.Duration(rand.Int64N(int64(l.Every)/10+1)), time.Duration(0)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
 			pause, backoff = max(backoff, RetryAfter(err)), min(backoff*2, max(l.Every, time.Second))
+			deaf = min(pause, deafAfterError)
+			if RetryAfter(err) > 0 {
+				deaf = pause
+			}
 			l.Log.Error("step failed", "producer", l.Name, "class", ClassOf(err), "retry_in", pause.String(), "error", err)
 		default:
 			backoff = time.Second
@@ -66,19 +73,31 @@ func Run(ctx context.Context, l Loop) error {
 				l.Log.Info("step done", "producer", l.Name, "appended", n)
 			}
 		}
-		if l.pause(ctx, pause, err == nil); ctx.Err() != nil {
+		if l.pause(ctx, pause, deaf); ctx.Err() != nil {
 			return nil
 		}
 	}
 }
 
-// pause waits for d, or for news when wake is true, or for the end of ctx.
-func (l Loop) pause(ctx context.Context, d time.Duration, wake bool) {
+// deafAfterError is how long news do not end the pause after an error.
+const deafAfterError = 10 * time.Second
+
+// pause waits for d, or after the first deaf of it for news, or for the end of ctx.
+func (l Loop) pause(ctx context.Context, d, deaf time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	if l.Wait == nil || !wake {
+	if l.Wait == nil || deaf >= d {
 		<-ctx.Done()
 		return
+	}
+	if deaf > 0 {
+		timer := time.NewTimer(deaf)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
 	}
 	if err := l.Wait(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 		l.Log.Warn("wait for news failed", "producer", l.Name, "error", err)

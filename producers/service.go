@@ -2,16 +2,27 @@ package producers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
-	"net/http"
-	"sync"
 	"time"
 
+	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/cli"
 )
+
+// Process is what a producer is given by the process that it runs in, alone or beside the others.
+type Process struct {
+	// Lake is nil where it could not be opened; the flags are then only checked.
+	Lake *lake.Lake
+	// DryRun: nothing is to be written, and nothing paid for.
+	DryRun   bool
+	Metrics  *Metrics
+	Progress Progress // nil for none
+	Now      func() time.Time
+	Log      *slog.Logger
+}
 
 // Serving holds the flags about the HTTP server. Embed it in a grammar.
 type Serving struct {
@@ -29,19 +40,17 @@ type Service struct {
 	// Ready, if set, asks at each /readyz whether what the service needs can be reached.
 	Ready   func(ctx context.Context) error
 	Metrics *Metrics
+	// Close, if set, gives up what the steps hold (a lease), after the last one. It may take some
+	// seconds; what a crash leaves of it runs out by itself.
+	Close func(ctx context.Context)
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
 
 	health health
 }
 
-// Run runs the loop until ctx ends, and the HTTP server beside it:
-//
-//	/healthz  200 while the loop goes on
-//	/readyz   200 when the last step succeeded and Ready says nothing else; 503 with the reason
-//	/metrics  Prometheus text
-//
-// An address that cannot be listened at is an error before the first step.
+// Run runs the loop until ctx ends, and beside it, at Listen, the pages that Handler tells of. An
+// address that cannot be listened at is an error before the first step.
 func (s *Service) Run(ctx context.Context) error {
 	if s.Now == nil {
 		s.Now = time.Now
@@ -57,94 +66,23 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		return n, err
 	}
-	if s.Listen == "" || s.Once {
-		return Run(ctx, loop)
+	pages := Pages{Listen: s.Listen, Handler: Handler(s), Listening: s.Listening}
+	if s.Once {
+		pages.Listen = ""
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", s.Listen)
-	if err != nil {
-		return fmt.Errorf("listen at %s (--listen): %w", s.Listen, err)
+	if pages.Listen != "" {
+		pages.Log = s.Log.With("producer", s.Name)
 	}
-	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	s.Log.Info("listening", "producer", s.Name, "address", listener.Addr().String())
-	if s.Listening != nil {
-		s.Listening(listener.Addr())
-	}
-	loopErr := Run(ctx, loop)
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := server.Shutdown(stop); err != nil {
-		_ = server.Close() // whoever still reads is cut off
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		loopErr = errors.Join(loopErr, fmt.Errorf("serve %s: %w", s.Listen, err))
-	}
-	return loopErr
-}
-
-// Handler returns the three pages of Run.
-func (s *Service) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		s.health.write(w, s.Name, nil, false)
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		var err error
-		if s.Ready != nil {
-			ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
-			defer cancel()
-			err = s.Ready(ctx)
+	return pages.While(ctx, func(ctx context.Context) error {
+		if s.Close != nil {
+			defer func() {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+				defer cancel()
+				s.Close(ctx)
+			}()
 		}
-		s.health.write(w, s.Name, err, true)
+		return Run(ctx, loop)
 	})
-	if s.Metrics != nil {
-		mux.Handle("GET /metrics", s.Metrics.Handler())
-	}
-	return mux
-}
-
-// health is how the last step ended.
-type health struct {
-	mu     sync.Mutex
-	steps  int
-	at, ok time.Time // of the last step, of the last one that succeeded
-	err    error
-}
-
-func (h *health) note(at time.Time, err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.steps++
-	h.at, h.err = at, err
-	if err == nil {
-		h.ok = at
-	}
-}
-
-// write answers with the state as JSON; strict makes everything but health a 503.
-func (h *health) write(w http.ResponseWriter, name string, unreachable error, strict bool) {
-	h.mu.Lock()
-	out := struct {
-		Producer string    `json:"producer"`
-		Ready    bool      `json:"ready"`
-		Steps    int       `json:"steps"`
-		LastStep time.Time `json:"last_step,omitzero"`
-		LastOK   time.Time `json:"last_ok,omitzero"`
-		Error    string    `json:"error,omitempty"`
-	}{Producer: name, Ready: h.steps > 0 && h.err == nil && unreachable == nil, Steps: h.steps, LastStep: h.at, LastOK: h.ok}
-	if err := errors.Join(h.err, unreachable); err != nil {
-		out.Error = err.Error()
-	} else if h.steps == 0 {
-		out.Error = "the first step has not ended"
-	}
-	h.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	if strict && !out.Ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_ = json.NewEncoder(w).Encode(out) // whoever asked has gone
 }
 
 // Problems collects everything that is wrong with a configuration, so that it is said at once.
@@ -156,6 +94,9 @@ func (p *Problems) Add(err error) {
 		p.errs = append(p.errs, err)
 	}
 }
+
+// Any reports whether there are problems.
+func (p *Problems) Any() bool { return len(p.errs) > 0 }
 
 // Require notes a problem unless ok.
 func (p *Problems) Require(ok bool, format string, args ...any) {

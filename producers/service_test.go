@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -165,5 +167,68 @@ func TestProblems(t *testing.T) {
 	p.Add(errors.New("--b is missing"))
 	if err := p.Err(usage); !errors.Is(err, usage) || !strings.Contains(err.Error(), "--a 7 is wrong") || !strings.Contains(err.Error(), "--b is missing") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// News end the pause after an error, but no sooner than ten seconds after it, however many there are
+// that the failing step did not read; where the error says when to come back they do not.
+func TestNewsAfterAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		var at []time.Duration
+		began := time.Now()
+		unread := func(context.Context) error { return nil }
+		err := Run(ctx, Loop{Name: "x", Every: time.Hour, Wait: unread, Log: slog.New(slog.DiscardHandler), Step: func(context.Context) (int, error) {
+			at = append(at, time.Since(began))
+			switch len(at) {
+			case 6:
+				return 0, &Error{Class: RateLimited, RetryAfter: time.Minute}
+			case 7:
+				stop()
+			}
+			return 0, errors.New("plain")
+		}})
+		// 1, 2, 4 and 8 s of backoff; of the 16 s after the fifth ten; then the minute asked for.
+		want := []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 25 * time.Second, 85 * time.Second}
+		if err != nil || !slices.Equal(at, want) {
+			t.Errorf("error %v, steps at %v, want %v", err, at, want)
+		}
+	})
+}
+
+// Several services at one address: ready when all are, and the metrics of all on one page.
+func TestHandlerOfSeveral(t *testing.T) {
+	one, two := NewMetrics("one", time.Now), NewMetrics("two", time.Now)
+	step := func(context.Context) (int, error) { return 0, nil }
+	a, b, c := &Service{Loop: Loop{Name: "one", Step: step}, Metrics: one}, &Service{Loop: Loop{Name: "two", Step: step}, Metrics: two}, &Service{Loop: Loop{Name: "two", Step: step}, Metrics: two}
+	foreign := error(nil)
+	server := httptest.NewServer(Handler(a, b, c, &Service{Loop: Loop{Name: "foreign"}, Ready: func(context.Context) error { return foreign }}))
+	defer server.Close()
+	for _, s := range []*Service{a, b} {
+		s.health.note(time.Now(), nil)
+	}
+	if code, body := get(t, server.URL+"/readyz"); code != 503 || !strings.Contains(body, `"ready":false`) || !strings.Contains(body, `"producer":"one","ready":true`) {
+		t.Errorf("before the last has begun: %d %s", code, body)
+	}
+	c.health.note(time.Now(), nil)
+	if code, body := get(t, server.URL+"/readyz"); code != 200 || !strings.HasPrefix(body, `{"ready":true,"services":[`) {
+		t.Errorf("when all have: %d %s", code, body)
+	}
+	b.health.note(time.Now(), errors.New("broken"))
+	if code, body := get(t, server.URL+"/readyz"); code != 503 || !strings.Contains(body, "broken") {
+		t.Errorf("when one fails: %d %s", code, body)
+	}
+	b.health.note(time.Now(), nil)
+	foreign = errors.New("the other is behind")
+	if code, body := get(t, server.URL+"/readyz"); code != 503 || !strings.Contains(body, "the other is behind") {
+		t.Errorf("when another's loop fails: %d %s", code, body)
+	}
+	one.Queue(3)
+	two.Queue(4)
+	code, body := get(t, server.URL+"/metrics")
+	for _, want := range []string{`queue_length{producer="one"} 3`, `queue_length{producer="two"} 4`, "go_goroutines"} {
+		if code != 200 || strings.Count(body, want) == 0 {
+			t.Errorf("metrics, status %d, lack %s", code, want)
+		}
 	}
 }

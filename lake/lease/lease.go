@@ -2,7 +2,7 @@
 // store: one small object per name, replaced with put-if-match.
 //
 // The holder renews the object every quarter of its life. Whoever waits takes it over once it has
-// seen the same ETag for TTL of its own monotonic clock, so no two machines' clocks are compared. A
+// seen the same ETag for its TTL of its own monotonic clock, so no two machines' clocks are compared. A
 // take-over raises the epoch and commits it to the stream that the paid work is written to (Fence):
 // an append that the former holder decided before conflicts, and Check then says ErrLost.
 //
@@ -11,6 +11,7 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -32,14 +33,26 @@ var (
 	ErrStore = errors.New("store refused: it ignores If-Match")
 )
 
-// Times of a lease. Fresh is shorter than TTL, so that a holder stops before anybody takes over.
+// Times of a lease, where Options.TTL says nothing else; the others follow TTL in these proportions.
+// Fresh is shorter than TTL, so that a holder stops before anybody takes over.
 const (
 	TTL   = 60 * time.Second // unchanged for so long, a lease may be taken over
-	Fresh = 40 * time.Second // so old a renewal may be for Check
-	renew = 15 * time.Second
-	retry = 3 * time.Second // after a renewal that failed
-	look  = 5 * time.Second // between two looks at another's lease
+	Fresh = TTL * 2 / 3      // so old a renewal may be for Check
+	// MinTTL is the shortest TTL: below, a slow request would lose the lease.
+	MinTTL = time.Second
 )
+
+// times of one lease.
+type times struct {
+	ttl, fresh time.Duration
+	renew      time.Duration // between two renewals
+	retry      time.Duration // after a renewal that failed
+	look       time.Duration // between two looks at another's lease
+}
+
+func timesOf(ttl time.Duration) times {
+	return times{ttl: ttl, fresh: ttl * 2 / 3, renew: ttl / 4, retry: ttl / 20, look: ttl / 12}
+}
 
 // Stream is where the paid work is written: a lake.Stream.
 type Stream interface {
@@ -53,6 +66,10 @@ type Stream interface {
 type Options struct {
 	// Stream is fenced at every take-over, under the name "lease:" and that of the lease; nil for none.
 	Stream Stream
+	// TTL is for how long a lease must be unchanged to be taken over; the constant TTL when zero, at
+	// least MinTTL. It is written into the object, so that whoever waits gives the holder what the
+	// holder counts on, or its own where that is longer.
+	TTL time.Duration
 	// Owner is written into the object for people; host and process id when empty.
 	Owner string
 	// Now is the clock; its monotonic reading counts where it has one. time.Now when nil.
@@ -66,6 +83,7 @@ type Lease struct {
 	key   string
 	app   string
 	o     Options
+	times times
 	done  chan struct{} // closed when renewing has ended
 	stop  context.CancelFunc
 
@@ -85,6 +103,8 @@ type state struct {
 	Nonce string `json:"nonce"`
 	Beat  int64  `json:"beat"`
 	Note  string `json:"note,omitempty"`
+	// TTL is the holder's, in nanoseconds; 0 is the constant TTL.
+	TTL time.Duration `json:"ttl_ns,omitempty"`
 	// Probed: the store was seen to honour If-Match on this object.
 	Probed bool `json:"probed"`
 	// WrittenAt is for people; no decision rests on it.
@@ -97,6 +117,12 @@ func Acquire(ctx context.Context, store objects.Store, name string, o Options) (
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.TTL == 0 {
+		o.TTL = TTL
+	}
+	if o.TTL < MinTTL {
+		return nil, fmt.Errorf("acquire lease %q: a time to live of %s: want %s or more", name, o.TTL, MinTTL)
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -107,7 +133,7 @@ func Acquire(ctx context.Context, store objects.Store, name string, o Options) (
 	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") != "" || name[0] == '.' {
 		return nil, fmt.Errorf("acquire lease %q: the name may hold letters, digits, dots, dashes and underscores", name)
 	}
-	l := &Lease{store: store, key: "_leases/" + name + ".json", app: "lease:" + name, o: o, done: make(chan struct{})}
+	l := &Lease{store: store, key: "_leases/" + name + ".json", app: "lease:" + name, o: o, times: timesOf(o.TTL), done: make(chan struct{})}
 	if err := l.acquire(ctx); err != nil {
 		return nil, fmt.Errorf("acquire lease %q: %w", name, err)
 	}
@@ -132,14 +158,14 @@ func (l *Lease) acquire(ctx context.Context) error {
 				l.o.Log.Info("waiting for lease", "lease", l.key, "holder", there.Owner, "epoch", there.Epoch)
 			}
 		}
-		if etag == "" || there.Owner == "" || l.o.Now().Sub(since) >= TTL {
+		if etag == "" || there.Owner == "" || l.o.Now().Sub(since) >= max(l.times.ttl, cmp.Or(there.TTL, TTL)) {
 			ours, err := l.take(ctx, there, etag)
 			if ours || err != nil {
 				return err
 			}
 			continue // somebody else was faster: look at it
 		}
-		if err := pause(ctx, look); err != nil {
+		if err := pause(ctx, l.times.look); err != nil {
 			return fmt.Errorf("it is held by %s: %w", there.Owner, err)
 		}
 	}
@@ -150,7 +176,7 @@ func (l *Lease) acquire(ctx context.Context) error {
 // before Acquire returns, and the next one finds a lease that was not released.
 func (l *Lease) take(ctx context.Context, there state, etag string) (ours bool, err error) {
 	began := l.o.Now()
-	next := state{Epoch: there.Epoch + 1, Owner: l.o.Owner, Nonce: rand.Text(), Note: there.Note, Probed: there.Probed}
+	next := state{Epoch: there.Epoch + 1, Owner: l.o.Owner, Nonce: rand.Text(), Note: there.Note, TTL: l.times.ttl, Probed: there.Probed}
 	if l.o.Stream != nil {
 		next.Epoch = max(next.Epoch, l.o.Stream.Epoch(l.app)+1) // an object that was removed does not take the epoch back
 	}
@@ -239,16 +265,16 @@ func (l *Lease) read(ctx context.Context) (s state, etag string, err error) {
 // keep renews until ctx ends or the lease is lost.
 func (l *Lease) keep(ctx context.Context) {
 	defer close(l.done)
-	wait := renew
+	wait := l.times.renew
 	for pause(ctx, wait) == nil {
 		switch err := l.renew(ctx); {
 		case err == nil:
-			wait = renew
+			wait = l.times.renew
 		case errors.Is(err, ErrLost):
 			l.o.Log.Error("lease lost", "lease", l.key, "error", err)
 			return
 		case ctx.Err() == nil:
-			wait = retry
+			wait = l.times.retry
 			l.o.Log.Warn("lease not renewed", "lease", l.key, "error", err)
 		}
 	}
@@ -261,7 +287,7 @@ func (l *Lease) renew(ctx context.Context) error {
 	next.Note = l.note
 	l.mu.Unlock()
 	began := l.o.Now()
-	ctx, cancel := context.WithTimeout(ctx, renew)
+	ctx, cancel := context.WithTimeout(ctx, l.times.renew)
 	defer cancel()
 	tag, ours, err := l.put(ctx, next, etag)
 	l.mu.Lock()
@@ -287,7 +313,7 @@ func (l *Lease) Check() error {
 		return l.lost
 	}
 	now := l.o.Now()
-	if age := max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0))); age >= Fresh {
+	if age := max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0))); age >= l.times.fresh {
 		return fmt.Errorf("%w: not renewed for %s", ErrLost, age.Round(time.Second))
 	}
 	if l.o.Stream != nil && l.o.Stream.Epoch(l.app) > l.state.Epoch {

@@ -273,3 +273,39 @@ func post(n int) event.Post {
 	event.Seal(&p, "")
 	return p
 }
+
+// Holders with other times to live: whoever waits leaves the holder its time, however short its own is.
+func TestTTL(t *testing.T) {
+	for _, c := range []struct{ holder, waiter, want time.Duration }{
+		{2 * time.Second, 2 * time.Second, 2 * time.Second},
+		{0, 2 * time.Second, lease.TTL},
+		{2 * time.Second, 0, lease.TTL},
+		{20 * time.Second, 2 * time.Second, 20 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &objects.Memory{}
+			dead, kill := context.WithCancel(t.Context())
+			a, err := lease.Acquire(dead, store, "paid", lease.Options{TTL: c.holder})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3 * time.Minute)
+			if err := a.Check(); err != nil {
+				t.Errorf("holder %s: not renewed in time: %v", c.holder, err)
+			}
+			kill()
+			began := time.Now()
+			b := acquire(t, store, lease.Options{TTL: c.waiter})
+			if waited := time.Since(began); waited < c.want || waited > c.want*4/3 {
+				t.Errorf("holder %s, waiter %s: taken over after %s, want %s", c.holder, c.waiter, waited, c.want)
+			}
+			if a.Check() == nil {
+				t.Errorf("holder %s, waiter %s: both are at work", c.holder, c.waiter)
+			}
+			release(t, b)
+		})
+	}
+	if _, err := lease.Acquire(t.Context(), &objects.Memory{}, "paid", lease.Options{TTL: time.Millisecond}); err == nil {
+		t.Error("a lease that lives a millisecond was taken")
+	}
+}

@@ -155,7 +155,9 @@ func TestLostLeaseEndsEverything(t *testing.T) {
 		t.Fatalf("%d events, %v", n, err)
 	}
 	f.want("made 0, made 1, ")
-	if m.asked.Load() != 3 || l.checks != 6 {
+	// Three calls, two appends and the refused one, about which the recorder asks again once it has
+	// looked at the lake.
+	if m.asked.Load() != 3 || l.checks != 6 && l.checks != 7 {
 		t.Errorf("%d calls and %d looks at the lease, want 3 and one before each call and append", m.asked.Load(), l.checks)
 	}
 	l.lost = nil // got again

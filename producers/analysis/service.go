@@ -98,7 +98,7 @@ func New(l *lake.Lake, o Options) *Analyzer {
 	a := &Analyzer{Options: o, seen: newPostsView(o.Since), started: o.Now(), stats: newStats()}
 	a.meter, _ = o.Model.(Metered)
 	a.done = newPredictionsView(o.Config, a.meter != nil, a.started)
-	a.posts = lake.Follow(l.Posts, a.seen)
+	a.posts = lake.FollowTexts(l.Posts, a.seen)
 	a.predictions = lake.NewRecorder(l.Predictions, a.done)
 	return a
 }

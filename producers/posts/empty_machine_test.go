@@ -136,6 +136,41 @@ func TestOnceOnAnEmptyMachine(t *testing.T) {
 	if t.Failed() || testing.Verbose() {
 		t.Log(strings.Join(store.requests, "\n"))
 	}
+	nextOnce(t, r, store, l)
+}
+
+// nextOnce: each commit since the lake was last maintained costs the next run two requests, for its log
+// entry and its events, and the look for more than there are one; maintenance takes that back.
+func nextOnce(t *testing.T, r *rig, store *counter, l *lake.Lake) {
+	t.Helper()
+	run := func() (requests, bytes int) {
+		t.Helper()
+		r.advance(time.Minute)
+		r.fake.Timeline.Add(r.now(), "")
+		store.reset()
+		held, err := lease.Acquire(t.Context(), store, "scrapecreators", lease.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := r.harvester()
+		h.stream, h.Check, h.AcceptMissing = lake.New(store, "memory", lake.Options{Producer: "harvester@test", Now: r.now}).Posts, held.Check, true
+		if n := step(t, h); n != 2 {
+			t.Errorf("appended %d events, want a post and a window", n)
+		}
+		if err := held.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return len(store.requests), store.read
+	}
+	for commits := 1; commits <= 4; commits++ {
+		if requests, bytes := run(); requests > 14+2*commits || bytes > 1<<20 {
+			t.Errorf("%d commits after maintenance: %d requests, %d bytes:\n%s", commits, requests, bytes, strings.Join(store.requests, "\n"))
+		}
+	}
+	compact(t, l)
+	if requests, bytes := run(); requests > 15 || bytes > 1<<20 {
+		t.Errorf("after maintenance: %d requests, %d bytes:\n%s", requests, bytes, strings.Join(store.requests, "\n"))
+	}
 }
 
 func compact(t testing.TB, l *lake.Lake) {

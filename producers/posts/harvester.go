@@ -112,12 +112,12 @@ func New(stream *lake.Stream[event.Post], sources ...Source) *Harvester {
 		waiting: map[string]wait{},
 
 		Overlap: 2 * time.Hour, DeepOverlap: 48 * time.Hour, DeepEvery: time.Hour, FirstWindow: 7 * 24 * time.Hour,
-		batchPosts: 5_000,
+		batchPosts: 2_500,
 	}
 }
 
 // batchBytes is how much a batch holds at most, by its payloads and texts.
-const batchBytes = 16 << 20
+const batchBytes = 8 << 20
 
 // heartbeat is how long a live source may be silent before a window is recorded that says so.
 const heartbeat = time.Hour
@@ -188,7 +188,7 @@ func (p *pass) run(ctx context.Context) error {
 		p.line = newReading(p.h, line, now)
 		err = p.line.read(ctx, take)
 	} else {
-		err = p.src.Read(ctx, take)
+		err = p.readAhead(ctx, take)
 	}
 	// What a timeline showed last goes into one commit with the window that proves it.
 	if !p.stopped && (p.line == nil || err != nil) {

@@ -46,6 +46,68 @@ func (h *Harvester) behindHorizon() bool {
 	return false
 }
 
+// ahead is how many drafts are handed over at once, aheadBytes how much they hold at most, and handOvers
+// how many such hand-overs wait: together about a batch, so that the next one is read while one is
+// appended.
+const (
+	ahead      = 250
+	aheadBytes = 1 << 20
+	handOvers  = 8
+)
+
+// readAhead reads the source while what it showed before is compared and appended: to parse takes
+// about as long as to append, so two cores have both to do. No hand-over is left when it returns.
+func (p *pass) readAhead(ctx context.Context, take func(event.Post) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	drafts := make(chan []event.Post, handOvers)
+	var readErr error // set before drafts is closed
+	go func() {
+		defer close(drafts)
+		readErr = p.read(ctx, drafts)
+	}()
+	var takeErr error
+	for some := range drafts {
+		for i := 0; i < len(some) && takeErr == nil; i++ {
+			if takeErr = take(some[i]); takeErr != nil {
+				stop() // and go on until the reader has noticed
+			}
+		}
+	}
+	if takeErr != nil {
+		return takeErr
+	}
+	return readErr
+}
+
+// read hands the drafts of the source over, with the hashes of what they say, which cost about as much
+// as to parse them.
+func (p *pass) read(ctx context.Context, drafts chan<- []event.Post) error {
+	var some []event.Post
+	size := 0
+	handOver := func() error {
+		select {
+		case drafts <- some:
+			some, size = make([]event.Post, 0, ahead), 0
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	err := p.src.Read(ctx, func(draft event.Post) error {
+		draft.ContentHash = event.ContentHashOf(&draft)
+		some, size = append(some, draft), size+len(draft.Payload)+len(draft.Text)+len(draft.HTML)
+		if len(some) < ahead && size < aheadBytes {
+			return nil
+		}
+		return handOver()
+	})
+	if len(some) > 0 && ctx.Err() == nil {
+		_ = handOver() // whoever stopped us takes no more
+	}
+	return err
+}
+
 // wait is how long a source wants to be left alone, and why.
 type wait struct {
 	until time.Time

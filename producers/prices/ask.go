@@ -254,7 +254,7 @@ func (p *Pricer) newSplit(symbol string, drafts []event.Price) event.Date {
 	var newest event.Date
 	for i := range drafts {
 		if e := &drafts[i]; e.Kind == event.SplitRecorded {
-			if _, told := p.known.told(symbol, split{e.SessionDate, e.Ratio}); !told {
+			if _, told := p.known.told(symbol, market.Split{Date: e.SessionDate, Ratio: e.Ratio}); !told {
 				newest = max(newest, e.SessionDate)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shitpost-alpha/lake/event"
+	"shitpost-alpha/lake/market"
 )
 
 // calls is the view of stream predictions: every call ever made, whichever answer stands.
@@ -61,20 +62,15 @@ type stored struct {
 // known is the view of stream prices: which bars, splits and unknown symbols the lake has.
 type known struct {
 	series  map[origin]*series
-	splits  map[string]map[split]time.Time // by symbol: when it was recorded
-	unknown map[string]*event.Price        // the newest symbol_unknown
-	priced  map[string]bool                // symbols with a bar of any origin
-	newest  time.Time                      // of all events, by OccurredAt
-}
-
-type split struct {
-	date  event.Date
-	ratio float64
+	splits  map[string]map[market.Split]time.Time // by symbol: when it was recorded
+	unknown map[string]*event.Price               // the newest symbol_unknown
+	priced  map[string]bool                       // symbols with a bar of any origin
+	newest  time.Time                             // of all events, by OccurredAt
 }
 
 func (v *known) Reset() {
 	v.series = map[origin]*series{}
-	v.splits = map[string]map[split]time.Time{}
+	v.splits = map[string]map[market.Split]time.Time{}
 	v.unknown = map[string]*event.Price{}
 	v.priced = map[string]bool{}
 }
@@ -98,9 +94,9 @@ func (v *known) Apply(e *event.Price) {
 		v.applyBar(e)
 	case event.SplitRecorded:
 		if v.splits[e.Symbol] == nil {
-			v.splits[e.Symbol] = map[split]time.Time{}
+			v.splits[e.Symbol] = map[market.Split]time.Time{}
 		}
-		if told := (split{e.SessionDate, e.Ratio}); e.RecordedAt.After(v.splits[e.Symbol][told]) {
+		if told := (market.Split{Date: e.SessionDate, Ratio: e.Ratio}); e.RecordedAt.After(v.splits[e.Symbol][told]) {
 			v.splits[e.Symbol][told] = e.RecordedAt
 		}
 	case event.SymbolUnknown:
@@ -214,18 +210,14 @@ func (v *known) differs(drafts []event.Price) bool {
 	})
 }
 
-// sameSplit is how many days apart two tellings of one ratio are one split: sources differ by a
-// session or two about when it took effect, and no symbol splits alike twice in a week.
-const sameSplit = 5
-
 // told returns the split that the lake has in place of this one, by whatever source.
-func (v *known) told(symbol string, s split) (split, bool) {
+func (v *known) told(symbol string, s market.Split) (market.Split, bool) {
 	for old := range v.splits[symbol] {
-		if days := int(old.date - s.date); days <= sameSplit && days >= -sameSplit && math.Abs(old.ratio/s.ratio-1) < 0.001 {
+		if old.Same(s) {
 			return old, true
 		}
 	}
-	return split{}, false
+	return market.Split{}, false
 }
 
 // staleSplit returns the newest split, effective by last and recorded since, that some bar of the
@@ -234,7 +226,7 @@ func (v *known) told(symbol string, s split) (split, bool) {
 func (v *known) staleSplit(symbol string, origins []string, last event.Date, since time.Time) event.Date {
 	var newest event.Date
 	for split, recorded := range v.splits[symbol] {
-		if split.date > last || split.date <= newest || recorded.Before(since) {
+		if split.Date > last || split.Date <= newest || recorded.Before(since) {
 			continue
 		}
 		for _, o := range origins {
@@ -243,8 +235,8 @@ func (v *known) staleSplit(symbol string, origins []string, last event.Date, sin
 				continue
 			}
 			for day, b := range s.bars {
-				if b.through != 0 && day < split.date && b.through < split.date {
-					newest = max(newest, split.date)
+				if b.through != 0 && day < split.Date && b.through < split.Date {
+					newest = max(newest, split.Date)
 				}
 			}
 		}

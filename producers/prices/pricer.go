@@ -246,8 +246,8 @@ func (p *Pricer) stillTrue(drafts []event.Price, now time.Time) []event.Price {
 		case event.SymbolUnknown:
 			return p.known.priced[e.Symbol] || p.known.isUnknown(e.Symbol, p.origins, now)
 		case event.SplitRecorded:
-			old, told := p.known.told(e.Symbol, split{e.SessionDate, e.Ratio})
-			return told && old.date != e.SessionDate
+			old, told := p.known.told(e.Symbol, market.Split{Date: e.SessionDate, Ratio: e.Ratio})
+			return told && old.Date != e.SessionDate
 		}
 		return false
 	})

@@ -45,7 +45,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if done || err != nil {
 		return err
 	}
-	g.setDefaults()
 	out := &printer{w: stdout, json: g.JSON}
 	command, _, _ := strings.Cut(kctx.Command(), " ")
 	switch command {

@@ -37,33 +37,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if _, done, err := cli.Parse(&g, "harvester", description, args, stdout, stderr); done || err != nil {
 		return err
 	}
-	now := time.Now
-	log := g.Logger(stderr)
-	metrics := producers.NewMetrics("harvester", now)
-	s, err := g.service(ctx, lake.Options{
-		Producer: "harvester@" + producerVersion, Now: now, Poll: g.Poll, Log: log, ReadOnly: g.DryRun,
-	}, metrics, cli.NewProgress(stderr, now))
-	if err != nil {
+	var problems producers.Problems
+	problems.Require(g.Poll > 0, "--poll must be longer than 0")
+	now, log := time.Now, g.Logger(stderr)
+	l, err := lake.Open(ctx, g.Lake, lake.Options{Now: now, Poll: g.Poll, Log: log, ReadOnly: g.DryRun})
+	problems.Add(err)
+	h := g.Flags.Open(ctx, producers.Process{Lake: l, DryRun: g.DryRun, Metrics: producers.NewMetrics("harvester", now),
+		Progress: cli.NewProgress(stderr, now).Report, Now: now, Log: log}, &problems)
+	if err := problems.Err(cli.ErrUsage); err != nil {
 		return err
 	}
-	defer s.paid.release(ctx)
-	step := func(ctx context.Context) (int, error) {
-		if err := s.paid.hold(ctx); err != nil {
-			return 0, err
-		}
-		appended, err := s.Step(ctx)
-		if printErr := g.print(stdout, s.Reports(), appended, err); err == nil {
+	service := h.Service()
+	service.Once, service.Listen = g.Once || g.DryRun, g.Listen
+	service.Step = func(ctx context.Context) (int, error) {
+		appended, err := h.Step(ctx)
+		if printErr := g.print(stdout, h.Reports(), appended, err); err == nil {
 			err = printErr
 		}
 		return appended, err
-	}
-	ready := func(ctx context.Context) error {
-		_, err := s.lake.Posts.Head(ctx)
-		return err
-	}
-	service := producers.Service{
-		Loop:   producers.Loop{Name: "harvester", Step: step, Once: g.once(), Every: g.Every, Log: log},
-		Listen: g.Listen, Ready: ready, Metrics: metrics, Now: now,
 	}
 	return service.Run(ctx)
 }

@@ -107,7 +107,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"--mode", "sideways"}, []string{"--mode"}},
 		{[]string{"--source", "simulator", "--path", "."}, []string{"--path is for --source archive"}},
 		{[]string{"--from", "2025-02-01", "--to", "2025-01-01"}, []string{"--from 2025-02-01 is after --to 2025-01-01"}},
-		{[]string{"--every", "0s"}, []string{"--every and --poll"}},
+		{[]string{"--every", "0s"}, []string{"--every must"}},
 		{[]string{"--lake", "ftp://x/y"}, []string{"ftp://x/y"}},
 		{[]string{"--nonsense"}, []string{"--nonsense"}},
 	} {

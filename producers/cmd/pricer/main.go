@@ -8,6 +8,7 @@ import (
 
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/cli"
+	"shitpost-alpha/producers"
 )
 
 const description = `Records the daily bars that the predictions in the lake are scored with, and none besides.
@@ -33,14 +34,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if _, done, err := cli.Parse(&g, "pricer", description, args, stdout, stderr); done || err != nil {
 		return err
 	}
-	openLake := func(o lake.Options) (*lake.Lake, error) { return lake.Open(ctx, g.Lake, o) }
-	s, err := g.open(openLake, g.Logger(stderr), cli.NewProgress(stderr, time.Now).Report)
-	if err != nil {
+	var problems producers.Problems
+	problems.Require(g.Poll > 0, "--poll must be longer than 0")
+	now, log := time.Now, g.Logger(stderr)
+	l, err := lake.Open(ctx, g.Lake, lake.Options{Now: now, Poll: g.Poll, Log: log, ReadOnly: g.DryRun})
+	problems.Add(err)
+	p := g.Open(producers.Process{Lake: l, DryRun: g.DryRun, Metrics: producers.NewMetrics("pricer", now),
+		Progress: cli.NewProgress(stderr, now).Report, Now: now, Log: log}, &problems)
+	if err := problems.Err(cli.ErrUsage); err != nil {
 		return err
 	}
+	s := p.Service()
+	s.Once, s.Listen = g.Once || g.DryRun, g.Listen
 	err = s.Run(ctx)
 	if s.Once {
-		if printErr := g.print(stdout, s.pricer.Report()); err == nil {
+		if printErr := g.print(stdout, p.Report()); err == nil {
 			err = printErr
 		}
 	}

@@ -69,7 +69,8 @@ func JSON(o Origin, doc []byte) event.Post {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Rejected(o, Damaged, "something follows the JSON object", doc)
 	}
-	return draft(o, lower(m), mediaURLs(lower(m), nil), doc)
+	f := lower(m)
+	return draft(o, f, mediaURLs(f, nil), doc)
 }
 
 // Columns is the header of a CSV file.

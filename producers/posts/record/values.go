@@ -24,6 +24,9 @@ var decimal = regexp.MustCompile(`^\d{1,15}(?:[.,]\d{1,9})?$`)
 // A comma is a decimal point before k, m or b, and groups digits without them. A fraction that
 // the suffix does not make whole is cut.
 func ParseCount(s string) (int64, error) {
+	if n, err := strconv.ParseUint(s, 10, 63); err == nil && len(s) <= 15 {
+		return int64(n), nil // as nearly all are
+	}
 	digits := strings.ToLower(strings.Join(strings.Fields(s), ""))
 	scale := int64(1)
 	for suffix, factor := range map[string]int64{"k": 1e3, "m": 1e6, "b": 1e9} {
@@ -136,7 +139,11 @@ func (f fields) has(names ...string) bool {
 // counter is not worth a post.
 func (f fields) count(names ...string) *int64 {
 	for _, name := range names {
-		if n, err := ParseCount(text(f[name])); err == nil {
+		s := text(f[name])
+		if s == "" {
+			continue
+		}
+		if n, err := ParseCount(s); err == nil {
 			return &n
 		}
 	}
@@ -216,6 +223,9 @@ func clean(v any) string {
 }
 
 func lower(m map[string]any) fields {
+	if isLower(m) {
+		return m
+	}
 	out := make(fields, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) { // sorted: two names may differ in case alone
 		name := strings.ToLower(strings.TrimSpace(k))
@@ -224,4 +234,16 @@ func lower(m map[string]any) fields {
 		}
 	}
 	return out
+}
+
+// isLower reports whether all names are as lower makes them.
+func isLower(m map[string]any) bool {
+	for k := range m {
+		for _, c := range []byte(k) {
+			if c >= 'A' && c <= 'Z' || c <= ' ' || c >= 0x80 {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -1,4 +1,4 @@
-package main
+package harvester
 
 import (
 	"context"
@@ -20,7 +20,8 @@ type paid struct {
 	lake   *lake.Lake
 	budget *producers.Budget
 	log    *slog.Logger
-	lease  *lease.Lease // nil until the first step
+	ttl    time.Duration // of the lease
+	lease  *lease.Lease  // nil until the first step
 }
 
 // hold returns once the lease is ours, which may take as long as another harvester lives.
@@ -31,7 +32,7 @@ func (p *paid) hold(ctx context.Context) error {
 	if p.lease != nil {
 		p.release(ctx)
 	}
-	l, err := lease.Acquire(ctx, p.lake.Store(), leaseName, lease.Options{Stream: p.lake.Posts, Log: p.log})
+	l, err := lease.Acquire(ctx, p.lake.Store(), leaseName, lease.Options{Stream: p.lake.Posts, TTL: p.ttl, Log: p.log})
 	if err != nil {
 		return err
 	}
