@@ -11,7 +11,7 @@ CYCLONEDX_VERSION := v1.10.0
 LICENCES := MIT,Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MPL-2.0,Unlicense,CC0-1.0
 TOOLS := .cache/bin
 LDFLAGS := -s -w
-STATIC := harvester analyzer pricer projector lake dashboards
+STATIC := harvester analyzer pricer import projector lake dashboards
 # lakesql links DuckDB, so it alone needs a C compiler.
 CGO := lakesql
 
@@ -48,7 +48,7 @@ demo: build-alpha build-lake build-projector ## Run everything once and print wh
 	bin/alpha demo --dir $(DEMO_DIR) $(foreach f,$(POSTS),--posts $(f)) $(foreach f,$(PRICES),--prices $(f)) $(DEMO_FLAGS)
 
 .PHONY: tools
-tools: $(TOOLS)/versitygw ## Install what the tests need besides Go and a C compiler (an S3 server)
+tools: $(TOOLS)/versitygw $(TOOLS)/prometheus-alertmanager ## Install what the tests need besides Go and a C compiler (an S3 server, Alertmanager)
 
 $(TOOLS)/versitygw:
 	@mkdir -p $(TOOLS)
@@ -69,7 +69,8 @@ test: tools ## Run the tests (real Postgres and S3; lake and projectors with the
 .PHONY: test-full
 test-full: compose fuzz interop ## Run what is heavy besides: fuzzing, foreign readers, the binaries under many kills
 	go test -race -timeout 20m -run '$(MATRICES)' ./lake
-	go test . -timeout 30m -run TestHeavy -args -heavy
+	go test . -timeout 60m -run TestHeavy -args -heavy
+	go test ./lake -timeout 60m -run TestHeavy -args -heavy
 
 .PHONY: compose
 compose: ## Check compose.yaml with docker-compose itself (Debian package docker-compose)
@@ -80,6 +81,10 @@ drill: tools ## Lose Postgres, cache and a commit's answer, get everything back,
 	@mkdir -p docs/figures
 	go test . -count=1 -v -run '^TestDrill$$' -args -drill-report docs/figures/drill.json
 
+.PHONY: figures
+figures: ## Open every dashboard of the light viewer in Chromium on the real data, and keep the pictures
+	go test . -count=1 -timeout 10m -run TestHeavyViewer -args -heavy -figures $(abspath docs/figures)
+
 .PHONY: fakes
 fakes: ## Serve the fakes of all outside services, for development (FAKES_FLAGS="--faults 0.02")
 	go run ./producers/cmd/fakes $(FAKES_FLAGS)
@@ -88,6 +93,7 @@ fakes: ## Serve the fakes of all outside services, for development (FAKES_FLAGS=
 interop: tools ## Ask readers that we did not write what our tables hold (ClickHouse, delta-rs, Polars, DuckDB, Spark)
 	lake/interop/install.sh
 	go test -count=1 -timeout 30m -v -run 'TestForeign|TestSparkStream|TestRecipes' ./lake/interop -interop -interop-require=chdb
+	go test -count=1 -timeout 30m -v -run 'TestDuckDB|TestSpark' ./docs/recipes -interop
 
 FUZZTIME ?= 10s
 .PHONY: fuzz
@@ -100,9 +106,20 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 	done
 
 .PHONY: bench
-bench: tools ## Measure, as JSON lines (name, value, unit, ratio)
-	@mkdir -p build; go test . ./lake -p 1 -run '^TestBench$$' -v -timeout 20m -args -bench-lines > build/bench.log 2>&1; \
+bench: tools ## Measure, as JSON lines (name, value, unit, ratio); BENCH_EVENTS=10000000 scans as many too
+	@mkdir -p build; go test . ./lake ./lake/scan ./lake/query ./lake/delta ./producers/legacy ./projectors/legacycompare -p 1 -run '^TestBench$$' -v -timeout 20m -args -bench-lines > build/bench.log 2>&1; \
 	  status=$$?; grep '^{' build/bench.log; [ $$status = 0 ] || tail -20 build/bench.log >&2; exit $$status
+
+# Debian's package, unpacked and not installed where it is not. It looks for its own templates at a fixed
+# path, which becomes one of the same length below the folder it is started in.
+ALERTMANAGER_SHARE := /usr/share/prometheus/alertmanager
+$(TOOLS)/prometheus-alertmanager:
+	@mkdir -p $(TOOLS)
+	@if bin=$$(command -v prometheus-alertmanager); then ln -sf "$$bin" $@; else \
+	  dir=$$(mktemp -d) && (cd "$$dir" && { apt-get download -qq prometheus-alertmanager || { apt-get update -qq && apt-get download -qq prometheus-alertmanager; }; } && dpkg -x prometheus-alertmanager_*.deb .) && \
+	  LC_ALL=C sed 's#$(ALERTMANAGER_SHARE)#./alertmanager-default-templates//#g' "$$dir/usr/bin/prometheus-alertmanager" > $@.tmp && \
+	  chmod +x $@.tmp && mv $@.tmp $@ && rm -rf "$$dir" || \
+	  echo "tools: Alertmanager is missing, and the tests of dashboards/alerting will fail: install Debian's package prometheus-alertmanager" >&2; fi
 
 $(TOOLS)/govulncheck:
 	GOBIN=$(abspath $(TOOLS)) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)

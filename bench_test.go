@@ -51,6 +51,7 @@ func TestBench(t *testing.T) {
 	benchAppend(t)
 	benchScan(t)
 	benchRebuild(t)
+	benchProducers(t)
 }
 
 func benchBars(symbols, days int) []event.Price {

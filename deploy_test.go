@@ -72,6 +72,7 @@ func helps(t *testing.T) map[string]string {
 	}
 	packages = slices.DeleteFunc(packages, func(p string) bool { return strings.HasSuffix(p, "lakesql") })
 
+	packages = append(packages, ".") // alpha
 	bin := t.TempDir()
 	cmd := exec.Command("go", append([]string{"build", "-ldflags=-s -w", "-o", bin + "/"}, packages...)...)
 	cmd.Dir, cmd.Env = root(t), append(os.Environ(), "CGO_ENABLED=0")
@@ -221,7 +222,7 @@ func checkEnvExample(t *testing.T, binaries map[string]string) {
 	}
 	yaml := read(t, "compose.yaml")
 	maps.Copy(known, found(yaml, `[^$]\$\{([A-Z0-9_]+)`))
-	maps.Copy(known, found(yaml, `(?m)^      ([A-Z][A-Z0-9_]+):$`)) // passed on
+	maps.Copy(known, found(yaml, `(?m)^ +([A-Z][A-Z0-9_]+):$`)) // passed on
 	for _, v := range dashboards.Variables() {
 		known[v.Name] = true
 	}

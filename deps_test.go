@@ -13,13 +13,16 @@ func TestBinariesLinkOnlyWhatTheyMay(t *testing.T) {
 		pgx, duckdb, openai, grafana, aws = "jackc/pgx", "go-duckdb", "go-openai", "grafana-foundation-sdk", "aws-sdk-go"
 		readmodel, projectors, producers  = "shitpost-alpha/readmodel", "shitpost-alpha/projectors", "shitpost-alpha/producers"
 		dashboards, lake                  = "shitpost-alpha/dashboards", "shitpost-alpha/lake"
+		arrow                             = "apache/arrow" // 20 MB, for lake export and lakesql alone
 	)
 	for binary, banned := range map[string][]string{
-		"./producers/cmd/harvester":   {pgx, duckdb, openai, grafana, readmodel, projectors, dashboards},
-		"./producers/cmd/analyzer":    {pgx, duckdb, grafana, readmodel, projectors, dashboards},
-		"./producers/cmd/pricer":      {pgx, duckdb, openai, grafana, readmodel, projectors, dashboards},
-		"./projectors/cmd/projector":  {duckdb, openai, grafana, producers, dashboards},
-		"./dashboards/cmd/dashboards": {aws, openai, duckdb, producers, projectors, lake + "/objects"},
+		"./producers/cmd/harvester":   {pgx, duckdb, openai, grafana, readmodel, projectors, dashboards, arrow},
+		"./producers/cmd/analyzer":    {pgx, duckdb, grafana, readmodel, projectors, dashboards, arrow},
+		"./producers/cmd/pricer":      {pgx, duckdb, openai, grafana, readmodel, projectors, dashboards, arrow},
+		"./producers/cmd/import":      {duckdb, openai, grafana, readmodel, projectors, dashboards, arrow},
+		"./projectors/cmd/projector":  {duckdb, openai, grafana, producers, dashboards, arrow},
+		"./dashboards/cmd/dashboards": {aws, openai, duckdb, producers, projectors, lake + "/objects", arrow},
+		".":                           {duckdb, arrow},
 		"./lake/cmd/lake":             {pgx, duckdb, openai, grafana, readmodel, projectors, producers, dashboards},
 		"./lake/cmd/lakesql":          {pgx, openai, grafana, producers, dashboards},
 	} {

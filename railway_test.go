@@ -35,7 +35,7 @@ func TestRailwayFiles(t *testing.T) {
 	if err != nil || len(files) < 6 {
 		t.Fatalf("only %v: %v", files, err)
 	}
-	for _, name := range files {
+	for _, name := range append(files, "railway.json") {
 		var f railwayFile
 		d := json.NewDecoder(bytes.NewReader([]byte(read(t, name))))
 		d.DisallowUnknownFields()
@@ -72,6 +72,9 @@ func checkRailway(t *testing.T, name string, f railwayFile, binaries map[string]
 	}
 	words := strings.Fields(f.Deploy.StartCommand)
 	binary := filepath.Base(filepath.Dir(name))
+	if name == "railway.json" {
+		binary = "alpha"
+	}
 	if words[0] != binary || !strings.Contains(after(read(t, "Dockerfile"), " AS services\n"), "/out/"+binary+" ") {
 		t.Errorf("%s starts %s, which the last image does not hold or is another's", name, words[0])
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -44,9 +45,10 @@ func TestBench(t *testing.T) {
 	if !*benchLines {
 		t.Skip("measures only: run by make bench")
 	}
-	benchAppend(t)
-	benchWriters(t)
-	benchVisible(t)
+	t.Run("append", benchAppend)
+	t.Run("writers", benchWriters)
+	t.Run("visible", benchVisible)
+	t.Run("compaction", benchCompaction)
 }
 
 // medians runs the two by turns, so that both have the same weather, and returns the median of each.
@@ -136,34 +138,62 @@ func benchAppend(t *testing.T) {
 
 const benchFor = 2 * time.Second
 
-// contend lets so many writers, each a process of its own, append to one stream for a while, and
+// contend lets so many writers, each a process of its own, commit to one stream for a while, and
 // returns how many commits each made.
-func contend(t *testing.T, store objects.Store, writers int) []int {
+func contend(t *testing.T, store objects.Store, writers int, newWriter func(*testing.T, objects.Store) writer) []int {
 	t.Helper()
 	commits := make([]int, writers)
-	recorders := make([]*Recorder[event.Price], writers)
-	for w := range recorders {
-		recorders[w] = recorderOn(store)
-		record(t, recorders[w], bar(fmt.Sprint("FIRST", w), 1, 1))
+	all := make([]writer, writers)
+	for w := range all {
+		all[w] = newWriter(t, store)
+		if err := all[w](t.Context(), bar(fmt.Sprint("FIRST", w), 1, 1)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), benchFor)
 	defer cancel()
 	var wg sync.WaitGroup
-	for w, r := range recorders {
+	for w, commit := range all {
 		wg.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				n, err := r.Record(ctx, func() ([]event.Price, error) {
-					return []event.Price{bar(fmt.Sprintf("W%d-%d", w, i), 1, 1)}, nil
-				})
-				if err != nil && ctx.Err() == nil {
+				if err := commit(ctx, bar(fmt.Sprintf("W%d-%d", w, i), 1, 1)); err == nil {
+					commits[w]++
+				} else if ctx.Err() == nil {
 					t.Error(err)
 				}
-				commits[w] += n
 			}
 		})
 	}
 	wg.Wait()
 	return commits
+}
+
+// writer makes one commit of one event.
+type writer func(context.Context, event.Price) error
+
+// recording decides by what it knows of all subjects; appending only has its event behind all others.
+func recording(_ *testing.T, store objects.Store) writer {
+	r := recorderOn(store)
+	return func(ctx context.Context, e event.Price) error {
+		_, err := r.Record(ctx, func() ([]event.Price, error) { return []event.Price{e}, nil })
+		return err
+	}
+}
+
+func appending(_ *testing.T, store objects.Store) writer {
+	s := New(store, "bench", Options{Producer: "bench@1"}).Prices
+	return func(ctx context.Context, e event.Price) error {
+		event.Seal(&e, "")
+		for {
+			head, err := s.Turn(ctx)
+			if err != nil {
+				return err
+			}
+			if _, err = s.Append(ctx, head, []event.Price{e}); !errors.Is(err, ErrConflict) {
+				return err
+			}
+		}
+	}
 }
 
 func sum(xs []int) (n int) {
@@ -188,7 +218,8 @@ func barePairs(t *testing.T, store objects.Store, prefix string, data []byte) in
 	return n
 }
 
-// benchWriters: one writer against bare pairs of puts, and eight against one.
+// benchWriters: one writer against bare pairs of puts, and eight against one; once with writers that
+// know all subjects, and once with writers that only append.
 func benchWriters(t *testing.T) {
 	server := s3test.Start(t)
 	at := func(kind string, round int) objects.Store {
@@ -198,18 +229,20 @@ func benchWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, pairs := medians(func(i int) float64 { return float64(sum(contend(t, at("one", i), 1))) },
-		func(i int) float64 { return float64(barePairs(t, at("pairs", i), "p", data)) })
-	benchLine{"commits_one_writer", one / benchFor.Seconds(), "commits/s", one / pairs, "bare pairs of puts to the same versitygw"}.print()
-	var shares []float64
-	eight, one := medians(func(i int) float64 {
-		commits := contend(t, at("eight", i), 8)
-		shares = append(shares, float64(slices.Min(commits))*8/float64(sum(commits)))
-		return float64(sum(commits))
-	}, func(i int) float64 { return float64(sum(contend(t, at("single", i), 1))) })
-	benchLine{"commits_eight_writers", eight / benchFor.Seconds(), "commits/s", eight / one, "one writer on the same versitygw"}.print()
-	slices.Sort(shares)
-	benchLine{"smallest_share_of_eight", shares[len(shares)/2], "fair shares", shares[0], "the worst round"}.print()
+	for name, newWriter := range map[string]func(*testing.T, objects.Store) writer{"record": recording, "append": appending} {
+		one, pairs := medians(func(i int) float64 { return float64(sum(contend(t, at(name+"-one", i), 1, newWriter))) },
+			func(i int) float64 { return float64(barePairs(t, at(name+"-pairs", i), "p", data)) })
+		benchLine{name + "_one_writer", one / benchFor.Seconds(), "commits/s", one / pairs, "bare pairs of puts to the same versitygw"}.print()
+		var shares []float64
+		eight, single := medians(func(i int) float64 {
+			commits := contend(t, at(name+"-eight", i), 8, newWriter)
+			shares = append(shares, float64(slices.Min(commits))*8/float64(sum(commits)))
+			return float64(sum(commits))
+		}, func(i int) float64 { return float64(sum(contend(t, at(name+"-single", i), 1, newWriter))) })
+		benchLine{name + "_eight_writers", eight / benchFor.Seconds(), "commits/s", eight / single, "one writer on the same versitygw"}.print()
+		slices.Sort(shares)
+		benchLine{name + "_smallest_share_of_eight", shares[len(shares)/2], "fair shares", shares[0], "the worst round"}.print()
+	}
 }
 
 // benchVisible: from the call of an append to the event at a tailing reader, in one process and

@@ -47,8 +47,8 @@ func newCache(o Options) *cache {
 	return &cache{dir: o.CacheDir, limit: cmp.Or(o.CacheBytes, DefaultCacheBytes), now: o.Now, log: o.Log, checked: map[string]bool{}, size: -1}
 }
 
-// readable is an open data file.
-type readable interface {
+// DataFile is an open data file. Reading it at several places at once is safe.
+type DataFile interface {
 	io.ReaderAt
 	io.ReadSeekCloser
 }
@@ -71,7 +71,7 @@ func (c *cache) path(name string) string { return filepath.Join(c.dir, name) }
 
 // open returns a data file, fetched when it is not there or is damaged. A cache that cannot be
 // written is no reason to fail: then the file is served from memory.
-func (c *cache) open(ctx context.Context, name string, add *delta.Add, fetch func(context.Context) ([]byte, error)) (readable, error) {
+func (c *cache) open(ctx context.Context, name string, add *delta.Add, fetch func(context.Context) ([]byte, error)) (DataFile, error) {
 	if f := c.lookup(name, add); f != nil {
 		return f, nil
 	}
@@ -126,6 +126,30 @@ func checkSHA256(f io.ReaderAt, want string) error {
 		return fmt.Errorf("its SHA-256 is %s, the log says %s", got, want)
 	}
 	return nil
+}
+
+// checkedMode is the mode of a cached file whose bytes were compared with the log's hash and are on
+// disk since: only then a process trusts what another has checked. Without it, as after a crash that
+// lost what was written, a file is checked again.
+const checkedMode = 0o444
+
+// markChecked marks an open file of the cache whose bytes are right. Where that fails it is only checked again.
+func (c *cache) markChecked(f DataFile) {
+	if file, onDisk := f.(*os.File); onDisk && file.Sync() == nil {
+		_ = file.Chmod(checkedMode)
+	}
+}
+
+// linkChecked gives a cached file that is marked a second name and reports whether it did.
+func (c *cache) linkChecked(name string, add *delta.Add, path string) bool {
+	st, err := os.Stat(c.path(name))
+	if err != nil || st.Size() != add.Size || st.Mode().Perm() != checkedMode {
+		return false
+	}
+	now := c.now()
+	_ = os.Chtimes(c.path(name), now, now)
+	err = os.Link(c.path(name), path)
+	return err == nil || errors.Is(err, fs.ErrExist)
 }
 
 // put writes a file and makes room for it.

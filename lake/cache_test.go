@@ -172,7 +172,7 @@ func TestCacheSharedByMany(t *testing.T) {
 				}
 			}
 			paths, err := snap.LocalFiles(t.Context(), local)
-			if err != nil || len(paths) != 13 {
+			if err != nil || len(paths) != 12 {
 				t.Errorf("%d local files, %v", len(paths), err)
 			}
 			for _, p := range paths {
@@ -194,8 +194,50 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 	if n := rowsIn(t, snapshot()); n != 3 {
 		t.Errorf("%d events, want 3", n)
 	}
-	if paths, err := snapshot().LocalFiles(t.Context(), t.TempDir()); err != nil || len(paths) != 4 {
+	if paths, err := snapshot().LocalFiles(t.Context(), t.TempDir()); err != nil || len(paths) != 3 {
 		t.Errorf("%v, %v", paths, err)
+	}
+}
+
+// TestLocalFilesAreCheckedOnce: what one process has compared with the log is trusted by the next, what is
+// not marked so, as after a power cut, is compared again and fetched when it is wrong.
+func TestLocalFilesAreCheckedOnce(t *testing.T) {
+	dir := t.TempDir()
+	store, snapshot := cachedBars(t, 2, Options{CacheDir: dir})
+	whole := map[string]string{}
+	for use := range 3 {
+		paths, err := snapshot().LocalFiles(t.Context(), t.TempDir())
+		if err != nil || len(paths) != 2 {
+			t.Fatal(paths, err)
+		}
+		for _, p := range paths {
+			b, err := os.ReadFile(p)
+			st, err2 := os.Stat(p)
+			if err != nil || err2 != nil || use > 0 && st.Mode().Perm() != checkedMode {
+				t.Fatal(st, err, err2)
+			}
+			whole[filepath.Base(p)] = string(b)
+		}
+	}
+	if store.gets != 2 {
+		t.Errorf("%d fetches of 2 files", store.gets)
+	}
+	for name, bytes := range whole {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, len(bytes)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	paths, err := snapshot().LocalFiles(t.Context(), t.TempDir())
+	if err != nil || store.gets != 4 {
+		t.Errorf("after the cache was spoilt: %d fetches, %v", store.gets, err)
+	}
+	for _, p := range paths {
+		if b, err := os.ReadFile(p); err != nil || string(b) != whole[filepath.Base(p)] {
+			t.Errorf("%s: %d bytes or others, %v", p, len(b), err)
+		}
 	}
 }
 

@@ -2,9 +2,11 @@ package lake
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 
 	"shitpost-alpha/lake/event"
 )
@@ -27,6 +29,9 @@ type Follower[E event.Event] struct {
 	next int64
 	// read, if set, reads a snapshot instead of all of it.
 	read func(context.Context, *Snapshot[E]) iter.Seq2[[]E, error]
+	// identities, if set, is shown who the events of a commit are, in place of the events, where the log
+	// says so: then no data file is read.
+	identities func(identity)
 	// gone holds the event ids and batches that were retracted; such events never reach the view.
 	gone map[string]bool
 }
@@ -41,7 +46,11 @@ func (f *Follower[E]) Next() int64 { return f.next }
 
 // CatchUp folds everything up to the newest version into the view and returns how many events came.
 func (f *Follower[E]) CatchUp(ctx context.Context) (int, error) {
-	n := 0
+	return f.catchUpTo(ctx, math.MaxInt64)
+}
+
+// catchUpTo is CatchUp up to a version, and further where it must start from a snapshot.
+func (f *Follower[E]) catchUpTo(ctx context.Context, last int64) (n int, err error) {
 	if f.next == 0 {
 		k, err := f.start(ctx)
 		if err != nil || f.next == 0 || f.read != nil { // a recorder that counts requests catches up again before it appends
@@ -49,34 +58,54 @@ func (f *Follower[E]) CatchUp(ctx context.Context) (int, error) {
 		}
 		n = k
 	}
-	for {
-		c, err := f.stream.Read(ctx, f.next)
-		if errors.Is(err, ErrNoVersion) {
+	for f.next <= last {
+		k, err := f.step(ctx)
+		n += k
+		switch {
+		case errors.Is(err, ErrNoVersion):
 			return n, nil
-		}
-		if errors.Is(err, ErrRetired) {
-			// So late that what it would read next was compacted and swept: all of it is in the snapshot.
+		case errors.Is(err, errRetracted):
 			f.next = 0
-			if n, err = f.start(ctx); err != nil {
-				return n, err
-			}
-			continue
+			_, err = f.start(ctx)
+		case errors.Is(err, ErrRetired), errors.Is(err, ErrTakenBack):
+			// So late that what it would read next was compacted and swept, or some of what it has read
+			// is no part of the stream any more: the snapshot is what there is.
+			f.next = 0
+			n, err = f.start(ctx)
 		}
 		if err != nil {
 			return n, fmt.Errorf("follow %s: %w", f.stream.Name(), err)
 		}
-		f.next++
-		n += len(c.Events)
-		if f.retracts(c.Events) {
-			// What the view knows may rest on what is now taken back: fold everything again.
-			f.next = 0
-			if _, err := f.start(ctx); err != nil {
-				return n, err
-			}
-			continue
-		}
-		f.apply(c.Events)
 	}
+	return n, nil
+}
+
+// errRetracted: what the view knows may rest on what is now taken back.
+var errRetracted = errors.New("events were retracted: fold again")
+
+// step folds the next version.
+func (f *Follower[E]) step(ctx context.Context) (int, error) {
+	actions, err := f.stream.entry(ctx, f.next)
+	if err != nil {
+		return 0, err
+	}
+	if f.identities != nil {
+		if ids, batch, ok := identitiesOf(actions); ok {
+			f.next++
+			f.applyIdentities(ids, batch)
+			return len(ids), nil
+		}
+	}
+	c, err := f.stream.commit(ctx, f.next, actions)
+	if err != nil {
+		return 0, err
+	}
+	f.next++
+	if f.retracts(c.Events) {
+		return len(c.Events), errRetracted
+	}
+	f.apply(c.Events)
+	return len(c.Events), nil
 }
 
 // Wait returns when there is something to catch up with, or when ctx ends.
@@ -137,6 +166,15 @@ func (f *Follower[E]) retracts(events []E) bool {
 		}
 	}
 	return news
+}
+
+// applyIdentities is apply of events of which the log says who they are.
+func (f *Follower[E]) applyIdentities(ids []identity, batch string) {
+	for _, id := range ids {
+		if !f.gone[batch] && !f.gone[hex.EncodeToString(id.event[:])] {
+			f.identities(id)
+		}
+	}
 }
 
 // apply shows the view what was not retracted. A retraction itself cannot be retracted.

@@ -85,6 +85,7 @@ func FuzzLogEntry(f *testing.F) {
 		}
 		l := open(t, store)
 		_, _ = Follow(l.Prices, View[event.Price](&collector{})).CatchUp(t.Context()) // none may panic
+		_ = NewRecorder(l.Prices, nil).CatchUp(t.Context())
 		_, _ = l.Prices.Stat(t.Context(), -1)
 		_, _ = l.Prices.Verify(t.Context(), nil)
 		_, _ = l.Prices.Append(t.Context(), 1, benchBars(1))

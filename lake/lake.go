@@ -40,6 +40,10 @@ var (
 	// ErrRetired: a file that a version needs was replaced long ago and is gone. Its events are in the
 	// newest snapshot: read that and go on behind it, which is harmless to whoever bears duplicates.
 	ErrRetired = errors.New("file retired and gone: go on from the newest snapshot")
+	// ErrTakenBack: another program removed events, by a RESTORE for instance, which an append-only table
+	// does not keep it from. What is there now is the newest snapshot; what a reader made of the rest
+	// must be made again from it.
+	ErrTakenBack = errors.New("events that were there were removed by another program: begin again with the newest snapshot (a read model: rebuild it)")
 	// ErrReadOnly: the lake was opened to be read.
 	ErrReadOnly = errors.New("lake opened read-only")
 )

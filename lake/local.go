@@ -20,7 +20,7 @@ type localStore interface{ Path(key string) string }
 
 // openFile opens a data file where it lies, in a folder or in the cache, else in memory. The first
 // time that this process opens it, its bytes are compared with the log's SHA-256.
-func (s *Stream[E]) openFile(ctx context.Context, add *delta.Add) (readable, error) {
+func (s *Stream[E]) openFile(ctx context.Context, add *delta.Add) (DataFile, error) {
 	key, err := delta.Key(add.Path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -38,7 +38,7 @@ func (s *Stream[E]) openFile(ctx context.Context, add *delta.Add) (readable, err
 	return s.cache.open(ctx, cacheName(s.tableID(), add), add, func(ctx context.Context) ([]byte, error) { return s.fetch(ctx, add) })
 }
 
-func (s *Stream[E]) openLocal(path string, add *delta.Add) (readable, error) {
+func (s *Stream[E]) openLocal(path string, add *delta.Add) (DataFile, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: file %s/%s is missing", ErrDamaged, s.Name(), add.Path)
@@ -78,14 +78,9 @@ func (s *Stream[E]) readBytes(ctx context.Context, add *delta.Add) ([]byte, erro
 // LocalFiles returns the snapshot's data files as paths on this machine, for readers that want
 // files: those of a folder where they lie, those of a bucket in dir, a folder of the caller's own
 // that the caller removes. There they are links to the cache, where the lake has one: so nothing is
-// fetched twice, and nobody can throw them out while they are read. The last file has no rows and all
-// the columns that there are by now: a reader learns them from it whatever the age of the others.
+// fetched twice, and nobody can throw them out while they are read.
 func (p *Snapshot[E]) LocalFiles(ctx context.Context, dir string) ([]string, error) {
 	s := p.stream
-	columns, err := encode[E](nil)
-	if err != nil {
-		return nil, err
-	}
 	paths := make([]string, len(p.Files))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
@@ -101,11 +96,22 @@ func (p *Snapshot[E]) LocalFiles(ctx context.Context, dir string) ([]string, err
 		paths[i] = filepath.Join(dir, cacheName(p.TableID, f))
 		g.Go(func() error { return s.bring(ctx, f, paths[i]) })
 	}
-	last := filepath.Join(dir, s.Name()+"-columns.parquet")
-	return append(paths, last), errors.Join(g.Wait(), writeAndClose(last, columns))
+	return paths, g.Wait()
 }
 
-// bring makes path the data file.
+// ColumnsFile writes a data file without rows into dir and returns its path. It has all the columns that
+// there are by now: a reader of LocalFiles learns from it those that all files lack.
+func (p *Snapshot[E]) ColumnsFile(dir string) (string, error) {
+	columns, err := encode[E](nil)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, p.stream.Name()+"-columns.parquet")
+	return path, writeAndClose(path, columns)
+}
+
+// bring makes path the data file. The bytes of a cached one are compared with the log's hash by the second
+// process that wants it and not by every further one: a query would take less time than that.
 func (s *Stream[E]) bring(ctx context.Context, add *delta.Add, path string) error {
 	if s.cache == nil {
 		data, err := s.fetch(ctx, add)
@@ -114,12 +120,20 @@ func (s *Stream[E]) bring(ctx context.Context, add *delta.Add, path string) erro
 		}
 		return writeAndClose(path, data)
 	}
+	name := cacheName(s.tableID(), add)
 	for {
+		if s.cache.linkChecked(name, add, path) {
+			return nil
+		}
+		_, missing := os.Stat(s.cache.path(name))
 		f, err := s.openFile(ctx, add)
 		if err != nil {
 			return err
 		}
-		err = linkOrCopy(f, s.cache.path(cacheName(s.tableID(), add)), path)
+		if missing == nil {
+			s.cache.markChecked(f)
+		} // else it was fetched just now, and waiting for the disk is left to the next
+		err = linkOrCopy(f, s.cache.path(name), path)
 		f.Close()
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -132,7 +146,7 @@ func (s *Stream[E]) bring(ctx context.Context, add *delta.Add, path string) erro
 
 // linkOrCopy gives an open file of the cache a second name. Where that is not possible, because it
 // is in memory only or on a file system without links, the second name is a copy.
-func linkOrCopy(f readable, cached, path string) error {
+func linkOrCopy(f DataFile, cached, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (s *Stream[E]) maintain(ctx context.Context, o MaintainOptions) (Maintained
 	}
 	s.opts.Log.Info("stream maintained", "stream", s.Name(), "version", s.table.Seen(),
 		"compacted_files", m.Compaction.FilesIn, "compacted_rows", m.Compaction.Rows, "checkpoint", m.Checkpoint,
-		"orphans", len(m.Vacuum.Orphans), "retired", len(m.Vacuum.Retired), "temporary", len(m.Vacuum.Temporary),
+		"orphans", len(m.Vacuum.Orphans), "retired", len(m.Vacuum.Retired), "checkpoints", len(m.Vacuum.Checkpoints), "temporary", len(m.Vacuum.Temporary),
 		"freed_bytes", m.Vacuum.Bytes, "took", s.opts.Now().Sub(started).String())
 	return m, nil
 }

@@ -3,7 +3,11 @@ package lake
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
+	"time"
 
 	"shitpost-alpha/lake/event"
 	"shitpost-alpha/lake/objects"
@@ -44,5 +48,62 @@ func BenchmarkCompact(b *testing.B) {
 			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 			b.ReportMetric(float64(bytes)/1e6/b.Elapsed().Seconds(), "MB/s")
 		})
+	}
+}
+
+// TestCompactedProcess is no test: it is the process whose memory benchCompaction measures.
+func TestCompactedProcess(t *testing.T) {
+	folder := os.Getenv("LAKE_BENCH_COMPACT")
+	if folder == "" {
+		return
+	}
+	start := time.Now()
+	done, err := open(t, objects.NewFolder(folder)).Prices.Compact(t.Context(), CompactOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	fmt.Printf("compacted %d rows in %.3f s, peak kB %s\n", done.Rows, time.Since(start).Seconds(), strings.Fields(peak)[0])
+}
+
+// benchCompaction: the speed and the peak memory of a process that compacts all of a lake of a million
+// events, and of ten with -heavy.
+func benchCompaction(t *testing.T) {
+	bars := benchBars(MaxBatchEvents)
+	million := 0.0
+	sizes := []int{1_000_000}
+	if *heavy {
+		sizes = append(sizes, 10_000_000)
+	}
+	for _, events := range sizes {
+		folder := t.TempDir()
+		s := open(t, objects.NewFolder(folder)).Prices
+		for version, n := int64(-1), 0; n < events; n += len(bars) {
+			var err error
+			if version, err = s.Append(t.Context(), version, bars); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestCompactedProcess$", "-test.timeout", "30m")
+		cmd.Env = append(os.Environ(), "LAKE_BENCH_COMPACT="+folder)
+		out, err := cmd.CombinedOutput()
+		var rows, kB int
+		var took float64
+		if n, scanErr := fmt.Sscanf(string(out), "compacted %d rows in %f s, peak kB %d", &rows, &took, &kB); err != nil || n != 3 || rows != events {
+			t.Fatalf("%v, %v: %s", err, scanErr, out)
+		}
+		name := fmt.Sprintf("compaction_%dM", events/1_000_000)
+		benchLine{Name: name, Value: float64(rows) / took, Unit: "events/s"}.print()
+		line := benchLine{Name: name + "_memory", Value: float64(kB) / 1024, Unit: "MB, peak of the process"}
+		if million == 0 {
+			million = line.Value
+		} else {
+			line.Ratio, line.Than = line.Value/million, "that of a million events"
+		}
+		line.print()
 	}
 }

@@ -16,14 +16,32 @@ import (
 
 // Read returns one version, or ErrNoVersion when it is not there yet. It asks for that version only
 // and never looks past it. ErrRetired: its events are in other files now, and its own file is gone.
+// ErrTakenBack: another program took away rows that were there before.
 func (s *Stream[E]) Read(ctx context.Context, version int64) (Commit[E], error) {
-	c := Commit[E]{Version: version}
+	actions, err := s.entry(ctx, version)
+	if err != nil {
+		return Commit[E]{Version: version}, err
+	}
+	return s.commit(ctx, version, actions)
+}
+
+// entry returns the log entry of a version, from memory where this process has just read or written it.
+func (s *shared) entry(ctx context.Context, version int64) ([]delta.Action, error) {
+	if actions, ok := s.table.Recent(version); ok {
+		return actions, nil
+	}
 	actions, err := s.table.Read(ctx, version)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	if err := s.table.Advance(version, actions); err != nil {
-		return c, err
+	return actions, s.table.Advance(version, actions)
+}
+
+// commit reads the events of a version whose log entry is known.
+func (s *Stream[E]) commit(ctx context.Context, version int64, actions []delta.Action) (Commit[E], error) {
+	c := Commit[E]{Version: version}
+	if operation, yes := takesBack(actions); yes {
+		return c, fmt.Errorf("read %s version %d, operation %q: %w", s.Name(), version, operation, ErrTakenBack)
 	}
 	for _, a := range actions {
 		if a.Add == nil || !isNews(a.Add) {
@@ -40,6 +58,26 @@ func (s *Stream[E]) Read(ctx context.Context, version int64) (Commit[E], error) 
 		c.Events = append(c.Events, events...)
 	}
 	return c, nil
+}
+
+// takesBack reports whether rows that were there are gone after the commit, as after a RESTORE of
+// another program. Our own rewrites keep all rows, and say so.
+func takesBack(actions []delta.Action) (operation string, yes bool) {
+	adds, rewrites := 0, 0
+	for _, a := range actions {
+		switch {
+		case a.CommitInfo != nil:
+			operation = a.CommitInfo.Operation
+		case a.Remove != nil && a.Remove.DataChange:
+			yes = true
+		case a.Add != nil && a.Add.Tags[tagRewrite] != "":
+			rewrites++
+			adds++
+		case a.Add != nil:
+			adds++
+		}
+	}
+	return operation, yes && (adds == 0 || rewrites < adds)
 }
 
 // orRetired returns damage as ErrRetired if the newest version does not need the file any more.

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -19,7 +18,6 @@ type Recorder[E event.Event] struct {
 	stream *Stream[E]
 	follow *Follower[E]
 	heads  *heads[E]
-	turns  turns
 }
 
 // NewRecorder returns a recorder that also keeps view up to date, unless it is nil.
@@ -28,6 +26,9 @@ func NewRecorder[E event.Event](s *Stream[E], view View[E]) *Recorder[E] {
 	h.Reset()
 	r := &Recorder[E]{stream: s, heads: h, follow: Follow(s, View[E](h))}
 	h.gone = r.follow.gone
+	if view == nil {
+		r.follow.identities = h.know
+	}
 	return r
 }
 
@@ -46,85 +47,54 @@ const (
 	recordBytes  = 24 << 20
 )
 
-// Record catches up, asks decide for drafts, seals them and appends what is new; it returns how many
-// events it appended. When another writer was faster, or the outcome of an append is unknown, it
-// catches up and asks decide again, so decide must look at the view each time it is called.
+// Record asks decide for drafts, seals them and appends what is new; it returns how many events it
+// appended. It catches up before, unless it knew the newest version a moment ago; but it never says
+// that nothing is new without having looked. When another writer was faster, it catches up and asks
+// decide again, so decide must look at the view each time it is called. After an error the events may
+// be there: the next Record finds out.
 //
 // Several drafts of one subject are its history, in order: if one of them says what the stream's
 // newest event of that subject says, it and those before it are known, and only what follows is
 // appended. A draft that event.Check refuses is appended as record_rejected, with its payload.
 func (r *Recorder[E]) Record(ctx context.Context, decide func() ([]E, error)) (appended int, err error) {
-	for {
-		if err := r.turns.wait(ctx); err != nil {
-			return appended, err
-		}
-		if err := r.CatchUp(ctx); err != nil {
-			return appended, err
-		}
-		drafts, err := decide()
+	for look := false; ; {
+		looked, err := r.prepare(ctx, look)
 		if err != nil {
 			return appended, err
 		}
-		n, err := r.appendNew(ctx, drafts)
-		appended += n
-		if !errors.Is(err, ErrConflict) || ctx.Err() != nil {
-			if err == nil {
-				r.turns.won()
-			}
+		drafts, err := decide()
+		if err != nil && looked {
 			return appended, err
 		}
-		r.turns.lost()
+		events := r.New(drafts)
+		if look = !looked && (err != nil || len(events) == 0); look {
+			continue
+		}
+		n, err := r.appendNew(ctx, events)
+		appended += n
+		if !errors.Is(err, ErrConflict) || ctx.Err() != nil {
+			return appended, err
+		}
 	}
 }
 
-// turns is how writers of one stream come to take turns without knowing of each other. Each waits
-// before it looks and appends, the longer the more often somebody else was faster of late; one that
-// lost waits less the more often it lost in a row, one that won waits longer than those who lost. A
-// writer that is alone does not wait.
-type turns struct {
-	window time.Duration
-	losses int // since the last win
-}
-
-const (
-	firstWindow = 16 * time.Millisecond
-	maxWindow   = 128 * time.Millisecond
-)
-
-func (w *turns) lost() {
-	w.losses++
-	w.window = min(max(w.window*3/2, firstWindow), maxWindow)
-}
-
-func (w *turns) won() {
-	w.losses = 0
-	if w.window = w.window * 7 / 8; w.window < firstWindow/2 {
-		w.window = 0
+// prepare waits for this process's turn and catches up with what is known then. looked says that all
+// there is was known just now.
+func (r *Recorder[E]) prepare(ctx context.Context, look bool) (looked bool, err error) {
+	if r.follow.next == 0 || look {
+		return true, r.CatchUp(ctx)
 	}
-}
-
-// wait returns when it is this writer's turn to try.
-func (w *turns) wait(ctx context.Context) error {
-	if w.window == 0 {
-		return nil
+	head, looked, err := r.stream.turn(ctx)
+	if err == nil {
+		_, err = r.follow.catchUpTo(ctx, head)
 	}
-	pause := w.window/2 + rand.N(w.window/2)
-	if w.losses > 0 {
-		pause = rand.N(w.window) / time.Duration(w.losses)
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(pause):
-		return nil
-	}
+	return looked, err
 }
 
 // New returns the sealed events of drafts that Record would append now, without appending them.
 func (r *Recorder[E]) New(drafts []E) []E { return r.heads.seal(drafts, r.stream.opts.Now) }
 
-func (r *Recorder[E]) appendNew(ctx context.Context, drafts []E) (appended int, err error) {
-	events := r.New(drafts)
+func (r *Recorder[E]) appendNew(ctx context.Context, events []E) (appended int, err error) {
 	for len(events) > 0 {
 		n := batchLen(events)
 		version, by, err := r.stream.appendBatch(ctx, r.follow.next-1, events[:n])
@@ -173,6 +143,7 @@ type heads[E event.Event] struct {
 	gone map[string]bool   // the follower's: what was retracted
 }
 
+// head is the identity of the newest event of a subject.
 type head struct {
 	event, content [16]byte
 	recorded       int64 // µs since 1970
@@ -186,15 +157,17 @@ func (h *heads[E]) Reset() {
 }
 
 func (h *heads[E]) Apply(e *E) {
-	v := event.EnvelopeOf(e)
-	subject := digest(event.Hash(event.SubjectOf(e)))
-	next := head{digest(v.EventID), digest(v.ContentHash), v.RecordedAt.UnixMicro()}
-	old, ok := h.byID[subject]
-	if !ok || next.recorded > old.recorded || next.recorded == old.recorded && string(next.event[:]) > string(old.event[:]) {
-		h.byID[subject] = next
-	}
+	h.know(identityOf(e))
 	if h.view != nil {
 		h.view.Apply(e)
+	}
+}
+
+// know takes one more event of which only the identity is known.
+func (h *heads[E]) know(id identity) {
+	old, ok := h.byID[id.subject]
+	if !ok || id.recorded > old.recorded || id.recorded == old.recorded && string(id.event[:]) > string(old.event[:]) {
+		h.byID[id.subject] = head{id.event, id.content, id.recorded}
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -280,31 +279,4 @@ func parquetOf[T any](t *testing.T, rows []T) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-// TestTurns: a writer alone does not wait, one that lost waits a bounded while, and one that wins
-// with nobody beside it soon does not wait again.
-func TestTurns(t *testing.T) {
-	var w turns
-	w.won()
-	if w.window != 0 {
-		t.Fatalf("a writer alone waits up to %s", w.window)
-	}
-	for range 100 {
-		w.lost()
-		if w.window < firstWindow || w.window > maxWindow {
-			t.Fatalf("after a loss the window is %s", w.window)
-		}
-	}
-	for n := 0; w.window > 0; n++ {
-		if w.won(); n == 100 {
-			t.Fatalf("after 100 wins it still waits up to %s", w.window)
-		}
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	w.window = time.Hour
-	if err := w.wait(ended); !errors.Is(err, context.Canceled) {
-		t.Errorf("waiting with an ended context: %v", err)
-	}
 }

@@ -3,7 +3,6 @@ package lake
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -51,16 +50,23 @@ type shared struct {
 	cache    *cache   // of data files; nil: none
 	verified sync.Map // paths of the data files of a folder whose bytes were compared with the log
 
-	appending sync.Mutex // held for all of Append, so that this process does not conflict with itself
-	probed    bool       // guarded by appending
-	columns   string     // the schema of the table that holds all columns of ours; guarded by appending
+	appending sync.Mutex   // held for all of Append, so that this process does not conflict with itself
+	probed    bool         // guarded by appending
+	columns   string       // the schema of the table that holds all columns of ours; guarded by appending
+	beaten    *uncommitted // the data file of the last append that lost its race; guarded by appending
+
+	encoder chan any // an *encoder[E] that is ready, of few events
+
+	writer string // names this process to others, see tagWriter
+	turns  turns
 
 	mu   sync.Mutex
 	news chan struct{} // closed and replaced when this process commits; guarded by mu
 }
 
 func newStream[E event.Event](store objects.Store, o Options) *Stream[E] {
-	return &Stream[E]{&shared{table: delta.NewTable(store, event.StreamOf[E]()), store: store, opts: o, news: make(chan struct{})}, o.Producer}
+	return &Stream[E]{&shared{table: delta.NewTable(store, event.StreamOf[E]()), store: store, opts: o,
+		encoder: make(chan any, 1), writer: newTxnID()[:8], news: make(chan struct{})}, o.Producer}
 }
 
 // Commit is one version of a stream.
@@ -158,103 +164,6 @@ func (s *Stream[E]) ready(ctx context.Context, expected *int64, events []E) erro
 		}
 	})
 	return err
-}
-
-// write puts the data file and commits it, again and again while only compactions are in the way.
-func (s *Stream[E]) write(ctx context.Context, expected int64, events []E) (int64, stamp, error) {
-	started := s.opts.Now()
-	txn := newTxnID()
-	by, err := s.stamp(txn, started)
-	if err != nil {
-		return 0, by, err
-	}
-	data, sums, err := encodeStamped(events, by)
-	if err != nil {
-		return 0, by, err
-	}
-	if len(data) > MaxBatchBytes {
-		return 0, by, fmt.Errorf("the batch is %d bytes, over the limit of %d: append fewer events at a time", len(data), MaxBatchBytes)
-	}
-	name := txn + ".parquet"
-	info, err := s.store.Put(ctx, s.Name()+"/"+name, data, objects.Always())
-	if err != nil {
-		return 0, by, err
-	}
-	if err := s.checkClock(info); err != nil {
-		return 0, by, err
-	}
-	sum := sha256.Sum256(data)
-	newest := event.EnvelopeOf(&events[len(events)-1]).EventID
-	add := &delta.Add{Path: name, PartitionValues: map[string]string{}, Size: int64(len(data)), DataChange: true, Stats: sums.String(),
-		Tags: map[string]string{tagSHA256: hex.EncodeToString(sum[:]), tagNewest: strconv.FormatInt(sums.recorded.hi, 10), tagNewestID: newest}}
-	before := s.newest()
-	for version := expected + 1; ; version++ {
-		if s.opts.Now().Sub(started) > maxFileAge {
-			return 0, by, fmt.Errorf("%w: gave up on a data file that is over %s old", ErrConflict, maxFileAge)
-		}
-		actions, err := s.actions(add, txn)
-		if err != nil {
-			return 0, by, err
-		}
-		err = s.table.Commit(ctx, version, actions)
-		if err == nil {
-			return version, by, nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return 0, by, err
-		}
-		if s.newest() > before {
-			return 0, by, err // events, beyond doubt
-		}
-		if there, readErr := s.table.Read(ctx, version); readErr != nil || changesData(there) {
-			return 0, by, err
-		}
-	}
-}
-
-// actions returns what a commit of the data file says, at the table's newest state.
-func (s *Stream[E]) actions(add *delta.Add, txn string) ([]delta.Action, error) {
-	now := s.opts.Now().UnixMilli()
-	var actions []delta.Action
-	var err error
-	s.table.Peek(func(st *delta.State) {
-		if err = st.Writable(); err != nil {
-			return
-		}
-		if st.MetaData.SchemaString != s.columns { // else it is what the last append found or made
-			var changed bool
-			if s.columns, changed, err = mergeSchema(st.MetaData.SchemaString, schemaString[E]()); err != nil {
-				return
-			}
-			if changed {
-				meta := st.MetaData
-				meta.SchemaString = s.columns
-				actions = append(actions, delta.Action{MetaData: &meta})
-			} else {
-				s.columns = st.MetaData.SchemaString
-			}
-		}
-		add.ModificationTime = max(now, st.Modified+1)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return append(actions, delta.Action{CommitInfo: s.commitInfo("WRITE", txn, now)}, delta.Action{Add: add}), nil
-}
-
-// newest returns the greatest recorded_at seen so far, in µs since 1970.
-func (s *Stream[E]) newest() (us int64) {
-	s.table.Peek(func(st *delta.State) { us = st.TagMax[tagNewest] })
-	return us
-}
-
-func (s *Stream[E]) commitInfo(operation, txn string, now int64) *delta.CommitInfo {
-	params := map[string]any{}
-	if operation == "WRITE" {
-		params["mode"] = "Append"
-	}
-	return &delta.CommitInfo{Timestamp: now, Operation: operation, OperationParameters: params,
-		IsBlindAppend: true, EngineInfo: s.producer, TxnID: txn}
 }
 
 // stamp is what a commit decides about each of its events.

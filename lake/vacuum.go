@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,10 +29,12 @@ type Vacuumed struct {
 	Stream  string `json:"stream"`
 	Deleted bool   `json:"deleted"`
 	// Orphans were never committed and are older than the grace. Retired were replaced longer ago
-	// than the table's retention. Temporary are what crashes left beside a folder's files.
-	Orphans   []string `json:"orphans"`
-	Retired   []string `json:"retired"`
-	Temporary []string `json:"temporary"`
+	// than the table's retention. Checkpoints are older than the retention too, and there is a newer one
+	// for every version that is not. Temporary are what crashes left beside a folder's files.
+	Orphans     []string `json:"orphans"`
+	Retired     []string `json:"retired"`
+	Checkpoints []string `json:"checkpoints"`
+	Temporary   []string `json:"temporary"`
 	// Bytes is the size of all those; Kept counts orphans and retired files that are too young.
 	Bytes int64 `json:"bytes"`
 	Kept  int   `json:"kept"`
@@ -43,10 +47,10 @@ type leftovers interface {
 
 // Vacuum finds the files that no snapshot younger than the table's retention needs, and deletes them
 // if asked to. Ages are by the store's clock. Only Parquet files are touched, none in folders whose
-// names begin with "_" or ".", and never the log. It deletes one by one, so a crash leaves the rest
+// names begin with "_" or "." but the checkpoints in the log's, and never a log entry. It deletes one by one, so a crash leaves the rest
 // for the next run.
 func (s *Stream[E]) Vacuum(ctx context.Context, o VacuumOptions) (Vacuumed, error) {
-	found := Vacuumed{Stream: s.Name(), Orphans: []string{}, Retired: []string{}, Temporary: []string{}}
+	found := Vacuumed{Stream: s.Name(), Orphans: []string{}, Retired: []string{}, Checkpoints: []string{}, Temporary: []string{}}
 	if err := s.vacuum(ctx, o, &found); err != nil {
 		return found, fmt.Errorf("vacuum %s: %w", s.Name(), err)
 	}
@@ -101,17 +105,50 @@ func (s *Stream[E]) vacuum(ctx context.Context, o VacuumOptions, found *Vacuumed
 		doomed = append(doomed, f.Key)
 		found.Bytes += f.Size
 	}
+	checkpoints, err := s.oldCheckpoints(ctx, files, now.Add(-s.retention()), found)
+	if err != nil {
+		return err
+	}
 	temporary, err := s.temporary(ctx, now.Add(-grace), found)
 	if err != nil || !o.Delete {
 		return err
 	}
-	for _, key := range append(doomed, temporary...) {
+	for _, key := range slices.Concat(doomed, checkpoints, temporary) {
 		if err := s.store.Delete(ctx, key); err != nil {
 			return err
 		}
 	}
 	found.Deleted = true
 	return nil
+}
+
+// oldCheckpoints finds those checkpoints that were written before the given time, without the newest of
+// them: the state at any version since is still had from a checkpoint. The newest usable one of all is
+// never among them, nor what is newer, so whoever opens the table meanwhile finds what it was promised.
+// What was before is folded from the log, which is never deleted.
+func (s *Stream[E]) oldCheckpoints(ctx context.Context, files []objects.Info, before time.Time, found *Vacuumed) (keys []string, err error) {
+	newest, err := s.table.Checkpointed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var old []objects.Info
+	for _, f := range files { // in the order of their keys, which is that of the versions
+		name, isLog := strings.CutPrefix(f.Key, s.Name()+"/_delta_log/")
+		version, isCheckpoint := strings.CutSuffix(name, ".checkpoint.parquet")
+		n, err := strconv.ParseInt(version, 10, 64)
+		if isLog && isCheckpoint && err == nil && len(version) == 20 && n < newest && !f.Modified.IsZero() && f.Modified.Before(before) {
+			old = append(old, f)
+		}
+	}
+	for i, f := range old {
+		if i == len(old)-1 {
+			break
+		}
+		keys = append(keys, f.Key)
+		found.Checkpoints = append(found.Checkpoints, strings.TrimPrefix(f.Key, s.Name()+"/"))
+		found.Bytes += f.Size
+	}
+	return keys, nil
 }
 
 // temporary finds what crashes left before the given time.

@@ -58,6 +58,55 @@ func TestVacuum(t *testing.T) {
 	}
 }
 
+// TestVacuumTakesOldCheckpoints: those that no version younger than the retention needs, and every
+// version reads the same before and after.
+func TestVacuumTakesOldCheckpoints(t *testing.T) {
+	ctx := t.Context()
+	store := newAging(&objects.Memory{})
+	l := store.lake()
+	r := NewRecorder(l.Prices, nil)
+	for day := 1; day <= 6; day++ { // a checkpoint every ten days: 50, 40, 30, 20, 10 and 0 days old in the end
+		record(t, r, bar("A", day, 10))
+		version, err := l.Prices.Checkpoint(ctx)
+		if err != nil || version != int64(day) {
+			t.Fatal(version, err)
+		}
+		if day < 6 {
+			store.sleep(10 * 24 * time.Hour)
+		}
+	}
+	store.sleep(time.Hour)
+	name := func(version int) string { return fmt.Sprintf("_delta_log/%020d.checkpoint.parquet", version) }
+	taken := []string{name(1), name(2)} // the third, 30 days old, begins the versions that are younger
+	for _, o := range []VacuumOptions{{}, {Delete: true}} {
+		if v, err := store.lake().Prices.Vacuum(ctx, o); err != nil || !slices.Equal(v.Checkpoints, taken) || v.Bytes == 0 || v.Deleted != o.Delete {
+			t.Errorf("vacuum %+v: %+v, %v; want %v", o, v, err, taken)
+		}
+	}
+	for version := int64(1); version <= 6; version++ {
+		snap, err := store.lake().Prices.Snapshot(ctx, version)
+		if err != nil || len(everySnapshot(t, snap)) != int(version) {
+			t.Errorf("version %d: %v", version, err)
+		}
+	}
+	for version, there := range map[int]bool{1: false, 2: false, 3: true, 4: true, 5: true, 6: true} {
+		if _, _, err := store.Get(ctx, "prices/"+name(version)); (err == nil) != there {
+			t.Errorf("checkpoint of version %d: %v", version, err)
+		}
+	}
+	if v, err := store.lake().Prices.Vacuum(ctx, VacuumOptions{Delete: true}); err != nil || len(v.Checkpoints) != 0 {
+		t.Errorf("once more: %+v, %v", v, err)
+	}
+	// A newest checkpoint that cannot be used is no reason to take the one before it.
+	store.sleep(100 * 24 * time.Hour)
+	for _, version := range []int{4, 5, 6} {
+		damage(t, store.Store.(*objects.Memory), name(version), func(b []byte) []byte { return b[:len(b)-9] })
+	}
+	if v, err := store.lake().Prices.Vacuum(ctx, VacuumOptions{Delete: true}); err != nil || len(v.Checkpoints) != 0 {
+		t.Errorf("with damaged ones: %+v, %v", v, err)
+	}
+}
+
 func everySnapshot(t *testing.T, snap *Snapshot[event.Price]) (all []event.Price) {
 	t.Helper()
 	for events, err := range snap.Batches(t.Context()) {

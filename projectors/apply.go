@@ -204,8 +204,7 @@ func (t target) score(ctx context.Context, calls []rows.Call, predictions map[st
 	if err != nil {
 		return err
 	}
-	_, err = t.writeScored(ctx, calls, predictions, bars, splits, nil)
-	return err
+	return t.writeScored(ctx, calls, predictions, bars, splits)
 }
 
 // applyRest inserts the facts that nothing is derived from. Those that are there already stay.

@@ -85,11 +85,10 @@ func (p *Projector) rebuild(ctx context.Context, reason string, s Settings, aske
 // build makes one attempt.
 func (p *Projector) build(ctx context.Context, b *Build, s Settings, g gone, asked bool) error {
 	begun := p.opts.Now()
-	n, positions, err := p.readAll(ctx, nil, g)
+	sources, positions, err := p.sources(ctx, nil, g)
 	if err != nil {
 		return err
 	}
-	b.Events = n.events
 	return p.transaction(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, patience); err != nil {
 			return fmt.Errorf("begin build: %w", err)
@@ -106,7 +105,7 @@ func (p *Projector) build(ctx context.Context, b *Build, s Settings, g gone, ask
 			return recordEnd(ctx, tx, b, begun, p.opts.Now())
 		}
 		t := p.target(tx.Conn(), nextSchema, s)
-		if b.Rows, err = p.fillSchema(ctx, tx, t, n, positions); err != nil {
+		if b.Rows, b.Events, err = p.fillSchema(ctx, tx, t, sources, g); err != nil {
 			return err
 		}
 		if err := p.follow(ctx, t, positions, g, b); err != nil {
@@ -129,45 +128,45 @@ func (p *Projector) build(ctx context.Context, b *Build, s Settings, g gone, ask
 	})
 }
 
-// readAll reads the whole lake: the snapshots at the heads, or right before the positions given.
-func (p *Projector) readAll(ctx context.Context, until map[string]position, g gone) (*news, map[string]position, error) {
-	for {
-		n, again := &news{}, false
-		positions := map[string]position{}
-		for _, s := range p.streams {
-			version := int64(-1)
-			if until != nil {
-				version = until[s.Name()].next - 1
-				if version < 0 {
-					version = noVersion
-				}
+// sources returns the streams as they are now, or right before the positions given, and their positions. g then
+// holds all that is taken back in them.
+func (p *Projector) sources(ctx context.Context, until map[string]position, g gone) ([]source, map[string]position, error) {
+	var sources []source
+	positions := map[string]position{}
+	for _, s := range p.streams {
+		version := int64(-1)
+		if until != nil {
+			version = until[s.Name()].next - 1
+			if version < 0 {
+				version = noVersion
 			}
-			pos, stale, err := s.snapshot(ctx, version, n, g, p.opts.Progress)
-			if err != nil {
-				return nil, nil, err
-			}
-			positions[s.Name()], again = pos, again || stale
 		}
-		if !again {
-			return n, positions, nil
+		src, err := s.snapshot(ctx, version)
+		if err != nil {
+			return nil, nil, err
 		}
+		if err := src.retractions(ctx, g); err != nil {
+			return nil, nil, err
+		}
+		sources, positions[s.Name()] = append(sources, src), src.position()
 	}
+	return sources, positions, nil
 }
 
 // fillSchema makes the schema of t with all its tables, rows, indexes, views and grants. search_path
 // names it for the rest of the transaction.
-func (p *Projector) fillSchema(ctx context.Context, tx pgx.Tx, t target, n *news, positions map[string]position) (int64, error) {
+func (p *Projector) fillSchema(ctx context.Context, tx pgx.Tx, t target, sources []source, g gone) (written int64, events int, err error) {
 	name := pgx.Identifier{t.schema}.Sanitize()
 	setup := fmt.Sprintf("DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s; SET LOCAL search_path = %s", name, name, name)
 	if err := script(ctx, tx, "schema", setup); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := script(ctx, tx, "tables", readmodel.TablesSQL()); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	written, err := t.fill(ctx, n, p.opts.Progress)
+	written, events, err = t.fill(ctx, sources, g, p.opts.Progress)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	parts := []struct{ name, sql string }{{"indexes", readmodel.IndexesSQL()}, {"views", readmodel.ViewsSQL()}, {"legacy views", ""}, {"grants", readmodel.GrantsSQL()}}
 	if t.schema == nextSchema { // a verification needs none
@@ -175,22 +174,22 @@ func (p *Projector) fillSchema(ctx context.Context, tx pgx.Tx, t target, n *news
 	}
 	for i, part := range parts {
 		if err := script(ctx, tx, part.name, part.sql); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		p.opts.Progress.report("index and analyze", i+1, len(parts)+1)
 	}
-	for stream, pos := range positions {
-		if err := t.writePosition(ctx, stream, pos); err != nil {
-			return 0, fmt.Errorf("write position of %s: %w", stream, err)
+	for i, src := range sources {
+		if err := t.writePosition(ctx, p.streams[i].Name(), src.position()); err != nil {
+			return 0, 0, fmt.Errorf("write position of %s: %w", p.streams[i].Name(), err)
 		}
 	}
 	for _, table := range readmodel.Tables() {
 		if _, err := tx.Exec(ctx, "ANALYZE "+pgx.Identifier{t.schema, table.Name}.Sanitize()); err != nil {
-			return 0, fmt.Errorf("analyze %s: %w", table.Name, err)
+			return 0, 0, fmt.Errorf("analyze %s: %w", table.Name, err)
 		}
 	}
 	p.opts.Progress.report("index and analyze", len(parts)+1, len(parts)+1)
-	return written, nil
+	return written, events, nil
 }
 
 // follow applies to t what the streams got since positions, and moves them.

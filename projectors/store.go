@@ -100,13 +100,17 @@ func (t table[T]) insert(ctx context.Context, conn *pgx.Conn, schema string, row
 		}
 		w.CloseWithError(err)
 	}()
-	sql := fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", t.in(schema), strings.Join(quote(t.codec.Columns()), ", "))
-	tag, err := conn.PgConn().CopyFrom(ctx, r, sql)
+	tag, err := conn.PgConn().CopyFrom(ctx, r, t.copySQL(schema))
 	r.CloseWithError(io.ErrClosedPipe) // ends the goroutine whatever happened
 	if err != nil {
 		return 0, fmt.Errorf("copy into %s: %w", t.name, err)
 	}
 	return tag.RowsAffected(), nil
+}
+
+// copySQL takes rows in as the codec renders them.
+func (t table[T]) copySQL(schema string) string {
+	return fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", t.in(schema), strings.Join(quote(t.codec.Columns()), ", "))
 }
 
 // insertAll writes rows.

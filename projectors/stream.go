@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/event"
@@ -26,12 +27,26 @@ type stream interface {
 }
 
 type reader interface {
-	// snapshot adds all events at a version (-1: the newest) to n and returns the position behind it.
-	// again is true when retractions were found that g did not hold: g now does, and n is of no use.
-	snapshot(ctx context.Context, version int64, n *news, g gone, progress Progress) (p position, again bool, err error)
+	// snapshot returns all events at a version: -1 is the newest, noVersion before there were any.
+	snapshot(ctx context.Context, version int64) (source, error)
 	// tail adds the versions from next on to n, until there are no more or enough, and returns the
 	// version behind them. retracted is true when they take something back that g did not hold.
 	tail(ctx context.Context, next int64, n *news, g gone) (after int64, retracted bool, err error)
+}
+
+// source is a stream at one version.
+type source interface {
+	name() string
+	position() position
+	// rows is how many events there are, as far as the log says.
+	rows() int
+	// retractions adds to g what events take back.
+	retractions(ctx context.Context, g gone) error
+	// of returns the news of one key.
+	of(ctx context.Context, key string, g gone) (*news, error)
+	// parts yields the news of all events, part by part: all events of one key are in one part. It ends
+	// after an error.
+	parts(ctx context.Context, g gone) iter.Seq2[*news, error]
 }
 
 // lakeStream is a stream of the lake.
@@ -44,27 +59,15 @@ func streamsOf(l *lake.Lake) []stream {
 // enough bounds the events of one transaction of the tail; a version is never split.
 const enough = 20_000
 
-func (s lakeStream[E]) snapshot(ctx context.Context, version int64, n *news, g gone, progress Progress) (position, bool, error) {
+func (s lakeStream[E]) snapshot(ctx context.Context, version int64) (source, error) {
 	if version == noVersion {
-		return position{}, false, nil
+		return lakeSource[E]{snap: &lake.Snapshot[E]{Version: -1}}, nil
 	}
 	snap, err := s.Snapshot(ctx, version)
 	if err != nil {
-		return position{}, false, fmt.Errorf("read %s: %w", s.Name(), err)
+		return nil, fmt.Errorf("read %s: %w", s.Name(), err)
 	}
-	stage, done, again := "read "+s.Name(), 0, false
-	for events, err := range snap.Batches(ctx) {
-		if err != nil {
-			return position{}, false, fmt.Errorf("read %s at version %d: %w", s.Name(), snap.Version, err)
-		}
-		again = noteRetractions(events, g) || again
-		for i := range events {
-			add(n, &events[i], nil, g)
-		}
-		done += len(events)
-		progress.report(stage, done, max(int(snap.Rows()), done))
-	}
-	return position{tableID: snap.TableID, next: snap.Version + 1}, again, nil
+	return lakeSource[E]{snap: snap}, nil
 }
 
 // noVersion asks for a stream as it was before its table existed.
@@ -89,16 +92,19 @@ func (s lakeStream[E]) tail(ctx context.Context, next int64, n *news, g gone) (i
 	return next, retracted, nil
 }
 
-// noteRetractions adds what the events take back to g and reports whether any of it was not known. An
-// event that the projector could not apply takes nothing back.
+// noteRetractions adds what the events take back to g and reports whether any of it was not known.
 func noteRetractions[E event.Event](events []E, g gone) (fresh bool) {
 	for i := range events {
-		e := &events[i]
-		if event.EnvelopeOf(e).Kind != event.Retracted || rows.Check(e) != nil {
-			continue
-		}
-		r := rows.RetractionOf(e)
-		fresh = g.note(&r) || fresh
+		fresh = noteRetraction(&events[i], g) || fresh
 	}
 	return fresh
+}
+
+// noteRetraction: an event that the projector could not apply takes nothing back.
+func noteRetraction[E event.Event](e *E, g gone) (fresh bool) {
+	if event.EnvelopeOf(e).Kind != event.Retracted || rows.Check(e) != nil {
+		return false
+	}
+	r := rows.RetractionOf(e)
+	return g.note(&r)
 }

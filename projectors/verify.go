@@ -72,7 +72,8 @@ func (p *Projector) compare(ctx context.Context, tx pgx.Tx) ([]Comparison, error
 			return nil, errors.Join(err, fmt.Errorf("%s is another table than the read model was built from: run projector rebuild", s.Name()))
 		}
 	}
-	n, _, err := p.readAll(ctx, l.positions, gone{})
+	g := gone{}
+	sources, _, err := p.sources(ctx, l.positions, g)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func (p *Projector) compare(ctx context.Context, tx pgx.Tx) ([]Comparison, error
 		return nil, err
 	}
 	fresh := fmt.Sprintf("readmodel_verify_%d", pid)
-	if _, err := p.fillSchema(ctx, tx, p.target(tx.Conn(), fresh, l.settings), n, l.positions); err != nil {
+	if _, _, err := p.fillSchema(ctx, tx, p.target(tx.Conn(), fresh, l.settings), sources, g); err != nil {
 		return nil, err
 	}
 	have, err := Hashes(ctx, tx, readmodel.Schema, true)

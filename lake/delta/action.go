@@ -84,6 +84,8 @@ type CommitInfo struct {
 	IsBlindAppend       bool           `json:"isBlindAppend"`
 	EngineInfo          string         `json:"engineInfo"`
 	TxnID               string         `json:"txnId"`
+	// Tags are free-form too; Spark knows the field, and leaves it empty.
+	Tags map[string]string `json:"tags,omitempty"`
 }
 
 // Encode renders a commit: one JSON action a line.

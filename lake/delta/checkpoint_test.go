@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -321,80 +319,3 @@ func FuzzCheckpoint(f *testing.F) {
 }
 
 // BenchmarkOpen opens a table of 100,000 commits in a folder by way of its checkpoint.
-func BenchmarkOpen(b *testing.B) {
-	for _, live := range []int{100, 100_000} {
-		b.Run(fmt.Sprintf("commits=100000/live=%d", live), func(b *testing.B) {
-			store, table := longLog(b, 100_000, live)
-			for _, since := range []int64{0, 50, 1000} {
-				if _, err := table.Checkpoint(b.Context(), table.Seen()-since, 0); err != nil {
-					b.Fatal(err)
-				}
-				if err := pointTo(b, store, table, table.Seen()-since); err != nil {
-					b.Fatal(err)
-				}
-				b.Run(fmt.Sprintf("since=%d", since), func(b *testing.B) {
-					for b.Loop() {
-						s, err := NewTable(store, "t").At(b.Context(), -1)
-						if err != nil || s.Version != table.Seen() {
-							b.Fatal(s, err)
-						}
-					}
-				})
-			}
-		})
-	}
-}
-
-// pointTo has `_last_checkpoint` name the checkpoint, though a newer one may be there.
-func pointTo(b *testing.B, store objects.Store, table *Table, version int64) error {
-	if err := store.Delete(b.Context(), table.lastCheckpointKey()); err != nil {
-		return err
-	}
-	data := get(b, store, table.checkpointKey(version))
-	_, rows, err := decodeCheckpoint(data, version)
-	if err != nil {
-		return err
-	}
-	return table.point(b.Context(), version, data, rows)
-}
-
-// longLog writes a log of n commits without syncing each; all but the newest live files are retired
-// by one late compaction.
-func longLog(b *testing.B, n, live int) (objects.Store, *Table) {
-	b.Helper()
-	dir := b.TempDir()
-	log := filepath.Join(dir, "t", "_delta_log")
-	if err := os.MkdirAll(log, 0o755); err != nil {
-		b.Fatal(err)
-	}
-	table := NewTable(objects.NewFolder(dir), "t")
-	for v := range int64(n) {
-		actions := create("create")
-		if v > 0 {
-			actions = []Action{{CommitInfo: &CommitInfo{TxnID: fmt.Sprintf("%032d", v), Operation: "WRITE", EngineInfo: "bench@1"}},
-				{Add: &Add{Path: fmt.Sprintf("%032d.parquet", v), PartitionValues: map[string]string{}, Size: 20_000, ModificationTime: v, DataChange: true,
-					Stats: `{"numRecords":12,"minValues":{"kind":"bar_recorded","key":"AAPL","occurred_at":"2025-01-01T21:00:00.000Z"},"maxValues":{"kind":"bar_recorded","key":"XOM","occurred_at":"2025-01-09T21:00:00.000Z"},"nullCount":{"kind":0,"key":0,"occurred_at":0}}`,
-					Tags:  map[string]string{"newestRecordedAt": fmt.Sprint(v), "newestEventId": fmt.Sprintf("%032x", v), "sha256": fmt.Sprintf("%064x", v)}}}}
-		}
-		if v == int64(n)-2000 {
-			table.Peek(func(s *State) {
-				for i, a := range s.Live() {
-					if i < len(s.Files)-live {
-						actions = append(actions, Action{Remove: &Remove{Path: a.Path, DeletionTimestamp: -1}})
-					}
-				}
-			})
-		}
-		data, err := Encode(actions)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(CommitKey("t", v))), data, 0o644); err != nil {
-			b.Fatal(err)
-		}
-		if err := table.Advance(v, actions); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return table.store, table
-}

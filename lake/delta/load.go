@@ -20,7 +20,7 @@ func (t *Table) Refresh(ctx context.Context) (int64, error) {
 			return 0, err
 		}
 	}
-	for group := 1; ; group = min(2*group, readAhead) {
+	for group, read := 1, 0; ; group = min(max(read/2, 1), readAhead) {
 		first := t.Seen() + 1
 		commits, err := t.readFrom(ctx, first, group)
 		if err != nil {
@@ -38,6 +38,7 @@ func (t *Table) Refresh(ctx context.Context) (int64, error) {
 		if len(commits) < group {
 			return seen, nil
 		}
+		read += group
 	}
 }
 

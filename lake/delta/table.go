@@ -29,13 +29,20 @@ type Table struct {
 	store objects.Store
 	name  string // the table's folder within the store
 
-	mu    sync.Mutex
-	state *State // the newest state that was seen; guarded by mu
+	mu     sync.Mutex
+	state  *State             // the newest state that was seen; guarded by mu
+	recent map[int64][]Action // the newest commits of it; guarded by mu
 }
+
+// What Recent remembers: so many commits, of at most so many actions each.
+const (
+	RecentCommits = 256
+	recentActions = 16
+)
 
 // NewTable returns the log of the table in folder name of store. It makes no request.
 func NewTable(store objects.Store, name string) *Table {
-	return &Table{store: store, name: name, state: NewState()}
+	return &Table{store: store, name: name, state: NewState(), recent: map[int64][]Action{}}
 }
 
 // Name returns the table's folder.
@@ -60,7 +67,16 @@ func (t *Table) Seen() int64 {
 	return t.state.Version
 }
 
-// Read returns the actions of one commit, or ErrNoVersion.
+// Recent returns the actions of a commit, without a request, if it is one of the RecentCommits newest
+// that this Table has read or written. The caller must not change them.
+func (t *Table) Recent(version int64) ([]Action, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	actions, ok := t.recent[version]
+	return actions, ok
+}
+
+// Read returns the actions of one commit from the store, or ErrNoVersion.
 func (t *Table) Read(ctx context.Context, version int64) ([]Action, error) {
 	data, _, err := t.store.Get(ctx, CommitKey(t.name, version))
 	if errors.Is(err, objects.ErrNotFound) {
@@ -90,7 +106,11 @@ func (t *Table) advance(version int64, actions []Action) error {
 	}
 	if err := t.state.Apply(version, actions); err != nil {
 		t.state = NewState() // half applied: whoever comes next folds the log again and fails alike
+		clear(t.recent)
 		return fmt.Errorf("table %s: %w", t.name, err)
+	}
+	if delete(t.recent, version-RecentCommits); len(actions) <= recentActions {
+		t.recent[version] = actions
 	}
 	return nil
 }

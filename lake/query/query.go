@@ -12,17 +12,22 @@ package query
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	_ "github.com/marcboeker/go-duckdb" // registers the driver
 
 	"shitpost-alpha/lake"
+	"shitpost-alpha/lake/delta"
 	"shitpost-alpha/lake/event"
 )
 
@@ -33,9 +38,9 @@ type Options struct {
 	// when empty.
 	Dir string
 	// AsOf is the point of the history to look at; the zero value is now.
-	AsOf AsOf
-	// Outcomes writes the table outcomes as a Parquet file and returns its path. It is called when a
-	// statement first names that table; nil means that there is none.
+	AsOf lake.AsOf
+	// Outcomes writes the table outcomes as a Parquet file, its timestamps without a zone, and returns its
+	// path. It is called when a statement first names that table; nil means that there is none.
 	Outcomes func(ctx context.Context, predictions *lake.Snapshot[event.Prediction], prices *lake.Snapshot[event.Price]) (path string, err error)
 }
 
@@ -46,6 +51,8 @@ type DB struct {
 	opts Options
 	dir  string   // of this DB alone
 	lock *os.File // says that somebody uses dir
+
+	starting sync.WaitGroup
 
 	posts       stream[event.Post]
 	predictions stream[event.Prediction]
@@ -69,15 +76,14 @@ func Open(ctx context.Context, l *lake.Lake, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open DuckDB: %w", err)
 	}
 	d := &DB{lake: l, opts: o, dir: dir, lock: lock}
-	if d.db, err = sql.Open("duckdb", ""); err == nil {
-		d.db.SetMaxOpenConns(1) // one in-memory database, one set of views
-		_, err = d.db.ExecContext(ctx, `SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;
-			SET temp_directory = `+quote(filepath.Join(dir, "spill")))
-	}
-	if err != nil {
+	settings := url.Values{"autoinstall_known_extensions": {"false"}, "autoload_known_extensions": {"false"}, "temp_directory": {filepath.Join(dir, "spill")}}
+	if d.db, err = sql.Open("duckdb", "?"+settings.Encode()); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("open DuckDB: %w", err)
 	}
+	d.db.SetMaxOpenConns(1) // one in-memory database, one set of views
+	// DuckDB starts while the log of the lake is read. The first statement waits for it, and gets its error.
+	d.starting.Go(func() { _ = d.db.PingContext(ctx) })
 	return d, nil
 }
 
@@ -127,6 +133,7 @@ func lockFolder(dir string) (*os.File, error) {
 func (d *DB) Close() error {
 	var err error
 	if d.db != nil {
+		d.starting.Wait()
 		err = d.db.Close()
 	}
 	return errors.Join(err, os.RemoveAll(d.dir), d.lock.Close())
@@ -191,7 +198,7 @@ func (d *DB) prepare(ctx context.Context, statement string) error {
 // load takes the snapshot of a stream, once.
 func load[E event.Event](ctx context.Context, d *DB, s *lake.Stream[E], have *stream[E]) (err error) {
 	if have.snapshot == nil {
-		have.snapshot, err = snapshot(ctx, s, d.opts.AsOf)
+		have.snapshot, err = s.SnapshotAsOf(ctx, d.opts.AsOf)
 	}
 	return err
 }
@@ -212,7 +219,7 @@ func add[E event.Event](ctx context.Context, d *DB, s *lake.Stream[E], have *str
 	if have.current || !wantCurrent {
 		return nil
 	}
-	valid, err := validView(ctx, d.db, name)
+	valid, err := validView(ctx, d, have.snapshot, name)
 	if err != nil {
 		return fmt.Errorf("read retractions of %s: %w", name, plain(ctx, err))
 	}
@@ -225,63 +232,92 @@ func add[E event.Event](ctx context.Context, d *DB, s *lake.Stream[E], have *str
 	return nil
 }
 
-// eventsView makes the view of all events of a stream.
+// eventsView makes the view of all events of a stream, with the columns of the table in its order.
 func eventsView[E event.Event](ctx context.Context, d *DB, snap *lake.Snapshot[E], name string) error {
+	schema, err := snap.Schema()
+	if err != nil {
+		return err
+	}
+	columns, err := selectList(schema)
+	if err != nil {
+		return err
+	}
 	files, err := snap.LocalFiles(ctx, d.dir)
 	if err != nil {
 		return err
 	}
-	quoted := make([]string, len(files))
-	for i, f := range files {
-		quoted[i] = quote(f)
-	}
-	// The last file has no rows and all columns that there are by now.
-	casts, err := timestampCasts(ctx, d.db, "read_parquet("+quoted[len(quoted)-1]+")")
+	same, err := sameColumns(files)
 	if err != nil {
 		return err
 	}
-	_, err = d.db.ExecContext(ctx, fmt.Sprintf("CREATE VIEW events_%s AS SELECT * %s FROM read_parquet([%s], union_by_name = true)", name, casts, strings.Join(quoted, ", ")))
+	view := "CREATE VIEW events_" + name + " AS SELECT " + columns + " FROM read_parquet("
+	if same && len(files) > 0 {
+		if _, err := d.db.ExecContext(ctx, view+list(files)+")"); err == nil {
+			return nil
+		}
+	}
+	// Columns were added since some of the files were written, maybe since all of them; or there is none.
+	with, err := snap.ColumnsFile(d.dir)
+	if err != nil {
+		return err
+	}
+	_, err = d.db.ExecContext(ctx, view+list(append(files, with))+", union_by_name = true)")
 	return err
 }
 
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// timestampCasts returns a REPLACE clause that turns every TIMESTAMPTZ into a TIMESTAMP: without the
-// ICU extension, which is not linked in, DuckDB can do next to nothing with the former.
-func timestampCasts(ctx context.Context, db *sql.DB, source string) (string, error) {
-	rows, err := db.QueryContext(ctx, "SELECT column_name FROM (DESCRIBE SELECT * FROM "+source+") WHERE column_type = 'TIMESTAMP WITH TIME ZONE'")
-	if err != nil {
-		return "", err
+// list is a list of texts in SQL.
+func list(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, s := range texts {
+		quoted[i] = quote(s)
 	}
-	defer rows.Close()
-	var casts []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return "", err
-		}
-		casts = append(casts, fmt.Sprintf("%s::TIMESTAMP AS %s", name, name))
-	}
-	if len(casts) == 0 {
-		return "", rows.Err()
-	}
-	return "REPLACE (" + strings.Join(casts, ", ") + ")", rows.Err()
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
+// selectList names the columns of a Delta schema. It turns every instant into a TIMESTAMP: without the
+// ICU extension, which is not linked in, DuckDB can do next to nothing with a TIMESTAMPTZ.
+func selectList(schema string) (string, error) {
+	var table struct {
+		Fields []struct {
+			Name string `json:"name"`
+			Type any    `json:"type"`
+		} `json:"fields"`
+	}
+	if err := json.Unmarshal([]byte(schema), &table); err != nil {
+		return "", fmt.Errorf("read table schema: %w", err)
+	}
+	list := make([]string, len(table.Fields))
+	for i, f := range table.Fields {
+		list[i] = identifier(f.Name)
+		if f.Type == "timestamp" {
+			list[i] += "::TIMESTAMP AS " + identifier(f.Name)
+		}
+	}
+	return strings.Join(list, ", "), nil
+}
+
+func identifier(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
 // validView returns the statement that makes the view of the events that were not retracted. Where
-// nothing was, which is nearly always so, that is all of them without further work.
-func validView(ctx context.Context, db *sql.DB, name string) (string, error) {
+// nothing was, which is nearly always so and which the statistics of the log mostly say, that is all of
+// them without further work.
+func validView[E event.Event](ctx context.Context, d *DB, snap *lake.Snapshot[E], name string) (string, error) {
+	view := fmt.Sprintf("CREATE VIEW valid_%[1]s AS SELECT * FROM events_%[1]s", name)
+	if !slices.ContainsFunc(snap.Files, func(f *delta.Add) bool { return lake.MayHold(f, event.Retracted) }) {
+		return view, nil
+	}
 	ids := fmt.Sprintf(`CREATE OR REPLACE TABLE retracted_%[1]s AS SELECT DISTINCT id FROM (
 		SELECT unnest(retracted_events) AS id FROM events_%[1]s WHERE kind = 'retracted'
 		UNION ALL SELECT retracted_batch FROM events_%[1]s WHERE kind = 'retracted') WHERE id <> ''`, name)
-	if _, err := db.ExecContext(ctx, ids); err != nil {
+	if _, err := d.db.ExecContext(ctx, ids); err != nil {
 		return "", err
 	}
 	var n int64
-	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM retracted_"+name).Scan(&n); err != nil {
+	if err := d.db.QueryRowContext(ctx, "SELECT count(*) FROM retracted_"+name).Scan(&n); err != nil {
 		return "", err
 	}
-	view := fmt.Sprintf("CREATE VIEW valid_%[1]s AS SELECT * FROM events_%[1]s", name)
 	if n > 0 {
 		view += fmt.Sprintf(` e WHERE kind = 'retracted' OR NOT EXISTS (FROM retracted_%[1]s r WHERE r.id = e.event_id)
 			AND NOT EXISTS (FROM retracted_%[1]s r WHERE r.id = e.batch_id)`, name)
@@ -300,12 +336,8 @@ func (d *DB) addOutcomes(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("compute outcomes: %w", err)
 	}
-	source := "read_parquet(" + quote(path) + ")"
-	casts, err := timestampCasts(ctx, d.db, source)
-	if err == nil {
-		// A table, not a view: the file may be thrown out of the cache while this DB is open.
-		_, err = d.db.ExecContext(ctx, "CREATE TABLE outcomes AS SELECT * "+casts+" FROM "+source)
-	}
+	// A table, not a view: the file may be thrown out of the cache while this DB is open.
+	_, err = d.db.ExecContext(ctx, "CREATE TABLE outcomes AS SELECT * FROM read_parquet("+quote(path)+")")
 	if err != nil {
 		return fmt.Errorf("read outcomes: %w", plain(ctx, err))
 	}

@@ -1,9 +1,6 @@
 package rows
 
 import (
-	"cmp"
-	"slices"
-	"strings"
 	"time"
 
 	"shitpost-alpha/lake/event"
@@ -80,59 +77,32 @@ func Series(bars []Bar, splits []Split) *outcomes.Series {
 	return outcomes.NewSeries(b, s)
 }
 
-// Scored is what became of some calls.
-type Scored struct {
-	Calls    int
-	Outcomes []Outcome
-	Scores   []Score
-}
-
-// scoredCalls is how many calls are handed on at a time: large enough for few COPYs, small enough to be
-// nothing in memory.
-const scoredCalls = 2000
-
-// Score calls yield with the outcomes and scores of all calls, part by part, ordered by symbol.
-// predictions holds the prediction of every call by its id. bars and splits may hold those of
-// other symbols too and must hold those of the calls' symbols and of the benchmark, at least within
-// Window of the calls.
-func (s Scorer) Score(calls []Call, predictions map[string]*Prediction, bars []Bar, splits []Split, yield func(Scored) bool) {
-	slices.SortFunc(calls, func(a, b Call) int {
-		return cmp.Or(strings.Compare(a.Symbol, b.Symbol), strings.Compare(a.PredictionID, b.PredictionID))
-	})
-	barsOf := group(bars, func(b *Bar) string { return b.Symbol })
-	splitsOf := group(splits, func(p *Split) string { return p.Symbol })
-	benchmark := Series(barsOf[s.Settings.Benchmark], splitsOf[s.Settings.Benchmark])
-	var series *outcomes.Series
-	part := Scored{}
+// Score returns the outcomes and scores of calls of one symbol. predictions holds the prediction of every call
+// by its id, series the prices of the symbol and benchmark those of the benchmark, both at least within Window
+// of the calls.
+func (s Scorer) Score(calls []Call, predictions map[string]*Prediction, series, benchmark *outcomes.Series) ([]Outcome, []Score) {
+	list := make([]Outcome, 0, 12*len(calls))
+	scores := make([]Score, 0, 12*len(calls))
 	for i := range calls {
 		c := &calls[i]
-		if i == 0 || calls[i-1].Symbol != c.Symbol {
-			series = Series(barsOf[c.Symbol], splitsOf[c.Symbol])
-		}
-		list := s.score(*c, series, benchmark)
-		part.Calls++
-		part.Outcomes = append(part.Outcomes, list...)
+		from := len(list)
+		list = s.score(list, c, series, benchmark)
 		if p := predictions[c.PredictionID]; p != nil {
-			part.Scores = append(part.Scores, s.scoresOf(c, p, list)...)
-		}
-		if part.Calls == scoredCalls || i == len(calls)-1 {
-			if !yield(part) {
-				return
-			}
-			part = Scored{}
+			scores = s.scoresOf(scores, c, p, list[from:])
 		}
 	}
+	return list, scores
 }
 
-// group returns the runs of rows with the same name. Rows of one name need not stand together.
-func group[T any](rows []T, name func(*T) string) map[string][]T {
+// BySymbol returns the rows of each symbol. Rows of one symbol need not stand together.
+func BySymbol[T any](rows []T, symbol func(*T) string) map[string][]T {
 	out := map[string][]T{}
 	for start := 0; start < len(rows); {
 		end := start + 1
-		for end < len(rows) && name(&rows[end]) == name(&rows[start]) {
+		for end < len(rows) && symbol(&rows[end]) == symbol(&rows[start]) {
 			end++
 		}
-		n := name(&rows[start])
+		n := symbol(&rows[start])
 		if out[n] == nil {
 			out[n] = rows[start:end:end] // no copy where they do stand together
 		} else {
@@ -143,16 +113,17 @@ func group[T any](rows []T, name func(*T) string) map[string][]T {
 	return out
 }
 
-func (s Scorer) score(c Call, series, benchmark *outcomes.Series) []Outcome {
+// score appends the outcomes of a call to out.
+func (s Scorer) score(out []Outcome, c *Call, series, benchmark *outcomes.Series) []Outcome {
 	computed := outcomes.Compute(outcomes.Call{PredictionID: c.PredictionID, Symbol: c.Symbol, Sentiment: c.Sentiment, PublishedAt: c.PublishedAt},
 		series, benchmark, s.Calendar, s.Settings)
-	out := make([]Outcome, len(computed))
-	for i, o := range computed {
-		out[i] = Outcome{PredictionID: o.PredictionID, Symbol: o.Symbol, Basis: string(o.Basis), Horizon: o.Horizon,
+	for i := range computed {
+		o := &computed[i]
+		out = append(out, Outcome{PredictionID: o.PredictionID, Symbol: o.Symbol, Basis: string(o.Basis), Horizon: o.Horizon,
 			BaseSession: o.BaseSession, BasePrice: o.BasePrice, TargetSession: o.TargetSession, TargetPrice: o.TargetPrice,
 			ReturnPct: (*pgrow.Decimal)(o.ReturnPct), BenchmarkPct: (*pgrow.Decimal)(o.BenchmarkPct), AbnormalPct: (*pgrow.Decimal)(o.AbnormalPct),
 			Correct: o.Correct, CorrectAbnormal: o.CorrectAbnormal, PnlLong: (*pgrow.Decimal)(o.PnlLong), Pnl: (*pgrow.Decimal)(o.Pnl),
-			Source: o.Source, BenchmarkSource: o.BenchmarkSource, Suspect: o.Suspect, DueAt: o.DueAt, FirstPricedAt: o.FirstPricedAt}
+			Source: o.Source, BenchmarkSource: o.BenchmarkSource, Suspect: o.Suspect, DueAt: o.DueAt, FirstPricedAt: o.FirstPricedAt})
 	}
 	return out
 }

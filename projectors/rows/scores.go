@@ -38,10 +38,9 @@ type Score struct {
 	PredictedAt     time.Time  `db:"predicted_at"`
 }
 
-// scoresOf returns those of a call's outcomes that metrics count: evaluated, and of a call that has a
+// scoresOf appends to out those of a call's outcomes that metrics count: evaluated, and of a call that has a
 // sentiment (domain.md 5). p is the call's prediction.
-func (s Scorer) scoresOf(c *Call, p *Prediction, list []Outcome) []Score {
-	var out []Score
+func (s Scorer) scoresOf(out []Score, c *Call, p *Prediction, list []Outcome) []Score {
 	band := outcomes.Micro(s.Settings.Band)
 	weekday, phase := Phase(s.Calendar, c.PublishedAt)
 	for i := range list {

@@ -18,6 +18,8 @@ Examples:
   lake ls                                   the streams of $LAKE_URL
   lake ls posts                             the versions of one stream
   lake cat prices --key AAPL --limit 5      events as JSON lines
+  lake export prices --format parquet --columns symbol,session_date,close --kind bar_recorded -o bars.parquet
+  lake trace 114298012345678901             what followed from a post, down to the bars
   lake --lake s3://bucket/lake verify       read everything, exit 1 when something is wrong
   lake copy ./data/lake s3://bucket/lake    bring a second lake up to the first
   lake maintain --every 1h                  compact, checkpoint and vacuum, for ever
@@ -31,6 +33,8 @@ type grammar struct {
 	Ls         lsCmd            `cmd:"" help:"List the streams, or the versions of one."`
 	Cat        catCmd           `cmd:"" help:"Print events as JSON lines."`
 	Stat       statCmd          `cmd:"" help:"Count events by kind."`
+	Export     exportCmd        `cmd:"" help:"Write the events of a stream as Arrow, Parquet, CSV or JSON lines."`
+	Trace      traceCmd         `cmd:"" help:"Print what followed from a post: analyses, price requests, bars, inputs of the outcomes."`
 	Verify     verifyCmd        `cmd:"" help:"Read the whole lake and say what is wrong with it."`
 	Copy       copyCmd          `cmd:"" help:"Copy a lake, or go on with a copy."`
 	Compact    compactCmd       `cmd:"" help:"Rewrite small files into big sorted ones: the same rows, no news for readers."`

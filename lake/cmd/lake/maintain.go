@@ -121,15 +121,15 @@ func (c *vacuumCmd) Run(e *environment) error {
 		if err != nil {
 			return err
 		}
-		total += len(r.Orphans) + len(r.Retired) + len(r.Temporary)
+		total += len(r.Orphans) + len(r.Retired) + len(r.Checkpoints) + len(r.Temporary)
 		if e.json {
 			if err := e.line(r); err != nil {
 				return err
 			}
 			continue
 		}
-		fmt.Fprintf(e.stdout, "%-12s orphans=%d retired=%d temporary=%d bytes=%d too_young=%d\n", r.Stream, len(r.Orphans), len(r.Retired), len(r.Temporary), r.Bytes, r.Kept)
-		for what, names := range map[string][]string{"orphan": r.Orphans, "retired": r.Retired, "temporary": r.Temporary} {
+		fmt.Fprintf(e.stdout, "%-12s orphans=%d retired=%d checkpoints=%d temporary=%d bytes=%d too_young=%d\n", r.Stream, len(r.Orphans), len(r.Retired), len(r.Checkpoints), len(r.Temporary), r.Bytes, r.Kept)
+		for what, names := range map[string][]string{"orphan": r.Orphans, "retired": r.Retired, "checkpoint": r.Checkpoints, "temporary": r.Temporary} {
 			for _, name := range names {
 				fmt.Fprintf(e.stdout, "  %s %s\n", what, name)
 			}

@@ -25,7 +25,7 @@ func TestMaintenanceCommands(t *testing.T) {
 	if err := json.Unmarshal([]byte(must(t, "--lake", dir, "--json", "compact", "--stream", "posts")), &c); err != nil || c.Commits != 0 {
 		t.Errorf("compact again: %+v, %v", c, err)
 	}
-	if out := must(t, "--lake", dir, "vacuum"); !strings.Contains(out, "posts        orphans=0 retired=0 temporary=0 bytes=0 too_young=2") {
+	if out := must(t, "--lake", dir, "vacuum"); !strings.Contains(out, "posts        orphans=0 retired=0 checkpoints=0 temporary=0 bytes=0 too_young=2") {
 		t.Errorf("vacuum:\n%s", out)
 	}
 	if out := must(t, "--lake", dir, "vacuum", "--yes", "--stream", "posts"); len(lines(out)) != 1 {

@@ -35,7 +35,7 @@ type grammar struct {
 	Null        string           `name:"null" default:"NULL" help:"What stands for NULL in tables; CSV has nothing there."`
 	AsOf        string           `name:"as-of" placeholder:"VERSION|TIME" help:"Look at an earlier version (12, or posts=12,prices=40) or time (2025-06-30T14:00)."`
 	Cache       string           `name:"cache" env:"LAKE_CACHE" placeholder:"DIR" help:"Folder for files fetched from a bucket; by default in the user's cache folder."`
-	CacheBytes  size             `name:"cache-bytes" env:"LAKE_CACHE_BYTES" default:"2GB" placeholder:"SIZE" help:"How large it may grow."`
+	CacheBytes  cli.Size         `name:"cache-bytes" env:"LAKE_CACHE_BYTES" default:"2GB" placeholder:"SIZE" help:"How large it may grow."`
 	Band        float64          `name:"band" env:"CORRECTNESS_BAND" default:"0.5" placeholder:"PCT" help:"Of outcomes: how far a return must go to count, in percentage points."`
 	Benchmark   string           `name:"benchmark" env:"BENCHMARK" default:"SPY" placeholder:"SYMBOL" help:"Of outcomes: symbol of the benchmark."`
 	SourceOrder []string         `name:"source-order" env:"PRICE_SOURCE_ORDER" placeholder:"SOURCE" help:"Of outcomes: price sources or families to prefer, best first."`

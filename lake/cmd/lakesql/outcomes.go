@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -47,12 +49,12 @@ type outcomeRow struct {
 	Source          *string    `parquet:"source,optional,dict"`
 	BenchmarkSource *string    `parquet:"benchmark_source,optional,dict"`
 	Suspect         bool       `parquet:"suspect"`
-	DueAt           *time.Time `parquet:"due_at,optional,timestamp(microsecond)"`
-	FirstPricedAt   *time.Time `parquet:"first_priced_at,optional,timestamp(microsecond)"`
+	DueAt           *time.Time `parquet:"due_at,optional,timestamp(microsecond:local)"`
+	FirstPricedAt   *time.Time `parquet:"first_priced_at,optional,timestamp(microsecond:local)"`
 	Sentiment       *string    `parquet:"sentiment,optional,dict"`
 	Origin          string     `parquet:"origin,dict"`
 	PostID          string     `parquet:"post_id"`
-	PublishedAt     time.Time  `parquet:"published_at,timestamp(microsecond)"`
+	PublishedAt     time.Time  `parquet:"published_at,timestamp(microsecond:local)"`
 	Confidence      *float64   `parquet:"confidence,optional"`
 }
 
@@ -98,23 +100,27 @@ func (t outcomesTable) compute(ctx context.Context, predictions *lake.Snapshot[e
 	if err != nil {
 		return nil, err
 	}
-	of := map[[2]string]*rows.Call{}
-	for i := range calls {
-		of[[2]string{calls[i].PredictionID, calls[i].Symbol}] = &calls[i]
-	}
 	derived := rows.DerivePrices(rows.Prices{}, news)
+	barsOf, splitsOf := rows.BySymbol(derived.Bars, func(b *rows.Bar) string { return b.Symbol }), rows.BySymbol(derived.Splits, func(s *rows.Split) string { return s.Symbol })
+	series := func(symbol string) *outcomes.Series { return rows.Series(barsOf[symbol], splitsOf[symbol]) }
+	benchmark := series(t.settings.Benchmark)
 	var b bytes.Buffer
 	w := parquet.NewGenericWriter[outcomeRow](&b, parquet.Compression(&parquet.Zstd))
-	// Score sorts what it is given, and of points into calls.
-	scorer.Score(append([]rows.Call(nil), calls...), nil, derived.Bars, derived.Splits, func(part rows.Scored) bool {
-		out := make([]outcomeRow, len(part.Outcomes))
-		for i := range out {
-			o := &part.Outcomes[i]
-			out[i] = rowOf(o, of[[2]string{o.PredictionID, o.Symbol}])
+	callsOf := rows.BySymbol(calls, func(c *rows.Call) string { return c.Symbol })
+	for _, symbol := range slices.Sorted(maps.Keys(callsOf)) {
+		of := map[string]*rows.Call{}
+		for i := range callsOf[symbol] {
+			of[callsOf[symbol][i].PredictionID] = &callsOf[symbol][i]
 		}
-		_, err = w.Write(out)
-		return err == nil && ctx.Err() == nil
-	})
+		list, _ := scorer.Score(callsOf[symbol], nil, series(symbol), benchmark)
+		out := make([]outcomeRow, len(list))
+		for i := range out {
+			out[i] = rowOf(&list[i], of[list[i].PredictionID])
+		}
+		if _, err = w.Write(out); err != nil || ctx.Err() != nil {
+			break
+		}
+	}
 	if err == nil {
 		err = ctx.Err()
 	}

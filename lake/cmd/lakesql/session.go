@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"golang.org/x/term"
 
@@ -18,26 +16,6 @@ import (
 	"shitpost-alpha/lake/query"
 	"shitpost-alpha/projectors/outcomes"
 )
-
-// size is a number of bytes, written as 500MB, 2GB or 1000000.
-type size int64
-
-// UnmarshalText reads a size.
-func (s *size) UnmarshalText(text []byte) error {
-	number := strings.ToUpper(strings.TrimSuffix(strings.ToUpper(string(text)), "B"))
-	shift := 0
-	if n := len(number); n > 0 {
-		if i := strings.IndexByte("KMGT", number[n-1]); i >= 0 {
-			number, shift = number[:n-1], 10*(i+1)
-		}
-	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 1 || n > 1<<(62-shift) {
-		return fmt.Errorf("%q is no size: want 500MB, 2GB or a number of bytes", text)
-	}
-	*s = size(n << shift)
-	return nil
-}
 
 // session is one run of the command.
 type session struct {
@@ -50,7 +28,7 @@ func (s *session) run(ctx context.Context) error {
 	if s.JSON {
 		s.Format = "jsonl"
 	}
-	asOf, err := query.ParseAsOf(s.AsOf)
+	asOf, err := lake.ParseAsOf(s.AsOf)
 	if err != nil {
 		return fmt.Errorf("%w: --%w", cli.ErrUsage, err)
 	}

@@ -26,20 +26,36 @@ type Server struct {
 	Client   *s3.Client
 	key      string
 	secret   string
+	dir      string
 }
 
 // Start runs a server on an empty folder until the test ends. The binary is $VERSITYGW, or
 // .cache/bin/versitygw below the module's root, or the one on the PATH.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	s := start(t, t.TempDir())
+	if _, err := s.Client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.Bucket}); err != nil {
+		t.Fatalf("create bucket: %v", err)
+	}
+	return s
+}
+
+// Beside starts a second server on the same folder and bucket, as behind a load balancer.
+func (s *Server) Beside(t testing.TB) *Server {
+	t.Helper()
+	return start(t, s.dir)
+}
+
+func start(t testing.TB, dir string) *Server {
+	t.Helper()
 	bin, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Bucket: "lake", key: "testkey", secret: "testsecret"}
+	s := &Server{Bucket: "lake", key: "testkey", secret: "testsecret", dir: dir}
 	address := freeAddress(t)
 	s.Endpoint = "http://" + address
-	cmd := exec.Command(bin, "--port", address, "--quiet", "--health", "/health", "posix", t.TempDir())
+	cmd := exec.Command(bin, "--port", address, "--quiet", "--health", "/health", "posix", dir)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.key, "ROOT_SECRET_KEY="+s.secret)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var stderr logWriter
@@ -55,9 +71,6 @@ func Start(t testing.TB) *Server {
 	})
 	waitReady(t, s.Endpoint+"/health", exited, &stderr)
 	s.Client = s.ClientAt(s.Endpoint, nil)
-	if _, err := s.Client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.Bucket}); err != nil {
-		t.Fatalf("create bucket: %v", err)
-	}
 	return s
 }
 
