@@ -124,7 +124,8 @@ func encode(d dashboard.Dashboard) ([]byte, error) {
 // correct sets right what the SDK (v0.0.12) gets wrong: it keeps panel ids of annotation filters as
 // bytes, which become base64; it writes the footer of tables where Grafana 12.2 and newer no longer has
 // it (grafana/grafana#102948); and it puts links and annotations into a menu, since that is the only
-// value of their placement, where without one they stand in sight.
+// value of their placement, where without one they stand in sight; and it gives every kind of variable
+// what only intervals have.
 func correct(d dashboard.Dashboard, tree map[string]any) {
 	for i, a := range d.Annotations.List {
 		entry := tree["annotations"].(map[string]any)["list"].([]any)[i].(map[string]any) // as in d
@@ -140,6 +141,11 @@ func correct(d dashboard.Dashboard, tree map[string]any) {
 	}
 	for _, l := range tree["links"].([]any) { // every dashboard has one
 		delete(l.(map[string]any), "placement")
+	}
+	for _, v := range tree["templating"].(map[string]any)["list"].([]any) {
+		for _, key := range []string{"auto", "auto_min", "auto_count"} {
+			delete(v.(map[string]any), key)
+		}
 	}
 	for _, p := range tree["panels"].([]any) { // every dashboard has some
 		if options, ok := p.(map[string]any)["options"].(map[string]any); ok && p.(map[string]any)["type"] == "table" {

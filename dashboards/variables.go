@@ -89,7 +89,7 @@ func choice(name, label, values, current string) *dashboard.CustomVariableBuilde
 // asked is a variable whose values come from the read model.
 func asked(name, label, sql string) *dashboard.QueryVariableBuilder {
 	return dashboard.NewQueryVariableBuilder(name).Label(label).Datasource(dataSource()).AllowCustomValue(false).
-		Query(dashboard.StringOrMap{String: cog.ToPtr(sql)}).Definition(sql).
+		Query(dashboard.StringOrMap{String: cog.ToPtr(sql)}).
 		Refresh(dashboard.VariableRefreshOnDashboardLoad).Sort(dashboard.VariableSortDisabled)
 }
 
