@@ -107,7 +107,7 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 
 .PHONY: bench
 bench: tools ## Measure, as JSON lines (name, value, unit, ratio); BENCH_EVENTS=10000000 scans as many too
-	@mkdir -p build; go test . ./lake ./lake/scan ./lake/query ./lake/delta ./producers/legacy ./projectors/legacycompare -p 1 -run '^TestBench$$' -v -timeout 20m -args -bench-lines > build/bench.log 2>&1; \
+	@mkdir -p build; go test . ./lake ./lake/scan ./lake/query ./lake/delta ./producers/legacy ./projectors ./readmodel ./projectors/legacycompare -p 1 -run '^TestBench$$' -v -timeout 90m -args -bench-lines > build/bench.log 2>&1; \
 	  status=$$?; grep '^{' build/bench.log; [ $$status = 0 ] || tail -20 build/bench.log >&2; exit $$status
 
 # Debian's package, unpacked and not installed where it is not. It looks for its own templates at a fixed

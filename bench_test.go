@@ -10,15 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/parquet-go/parquet-go"
 
 	"shitpost-alpha/lake"
 	"shitpost-alpha/lake/event"
 	"shitpost-alpha/lake/objects"
-	"shitpost-alpha/projectors"
-	"shitpost-alpha/readmodel"
-	"shitpost-alpha/readmodel/readmodeltest"
 )
 
 var benchLines = flag.Bool("bench-lines", false, "measure and print JSON lines, as make bench does")
@@ -50,7 +46,6 @@ func TestBench(t *testing.T) {
 	}
 	benchAppend(t)
 	benchScan(t)
-	benchRebuild(t)
 	benchProducers(t)
 }
 
@@ -166,79 +161,4 @@ func benchScan(t *testing.T) {
 		return time.Since(start)
 	})
 	line{"scan", 4 * float64(len(bars)) / ours, "events/s", bare / ours, "parquet-go reading the same files one after the other"}.print()
-}
-
-// benchRebuild: a rebuild from the lake of the simulator's last 365 days, against raw binary COPY of the
-// rows of the finished tables into equal empty tables, indexes included on both sides.
-func benchRebuild(t *testing.T) {
-	databaseURL, conn := readmodeltest.Open(t)
-	dir := t.TempDir()
-	alphaDemo(t, "--dir", dir, "--database", databaseURL, "--days", "365")
-	l, err := lake.Open(t.Context(), dir+"/lake", lake.Options{ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := projectors.New(projectors.Options{Lake: l, DatabaseURL: databaseURL})
-	var rows int64
-	ours := median(t, func(int) time.Duration {
-		start := time.Now()
-		b, err := p.Rebuild(t.Context(), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows = b.Rows
-		return time.Since(start)
-	})
-	bare := rawCopy(t, conn)
-	line{"rebuild", float64(rows) / ours, "rows/s", bare / ours, "raw binary COPY of the finished rows, indexes included"}.print()
-}
-
-// tableNames leaves out the partitions of tables: their rows are copied and indexed with the whole.
-func tableNames() []string {
-	var names []string
-	for _, table := range readmodel.Tables() {
-		names = append(names, table.Name)
-	}
-	return names
-}
-
-func rawCopy(t *testing.T, conn *pgx.Conn) float64 {
-	t.Helper()
-	exec := func(sql string) {
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
-	data := map[string][]byte{}
-	for _, table := range readmodel.Tables() {
-		var b bytes.Buffer
-		if _, err := conn.PgConn().CopyTo(t.Context(), &b, "COPY (SELECT * FROM readmodel."+table.Name+") TO STDOUT (FORMAT binary)"); err != nil {
-			t.Fatal(err)
-		}
-		data[table.Name] = b.Bytes()
-	}
-	indexes, err := conn.Query(t.Context(), `SELECT replace(replace(indexdef, ' ON ONLY readmodel.', ' ON raw.'), ' ON readmodel.', ' ON raw.')
-		FROM pg_indexes WHERE schemaname = 'readmodel' AND tablename = ANY($1)`, tableNames())
-	if err != nil {
-		t.Fatal(err)
-	}
-	statements, err := pgx.CollectRows(indexes, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return median(t, func(int) time.Duration {
-		exec("DROP SCHEMA IF EXISTS raw CASCADE; CREATE SCHEMA raw")
-		start := time.Now()
-		for _, table := range readmodel.Tables() {
-			exec("CREATE TABLE raw." + table.Name + " (LIKE readmodel." + table.Name + ")")
-			if _, err := conn.PgConn().CopyFrom(t.Context(), bytes.NewReader(data[table.Name]), "COPY raw."+table.Name+" FROM STDIN (FORMAT binary)"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, s := range statements {
-			exec(s)
-		}
-		exec("ANALYZE")
-		return time.Since(start)
-	})
 }

@@ -180,7 +180,7 @@ func checkViewer(t *testing.T, databaseURL string) {
 				keys = append(keys, key)
 			}
 			slices.Sort(keys)
-			if kind := fmt.Sprint(name, u.Path, keys); !seen[kind] {
+			if kind := fmt.Sprint(u.Path, keys); !seen[kind] {
 				seen[kind] = true
 				look(t, server.URL+l)
 			}

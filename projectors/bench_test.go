@@ -53,8 +53,17 @@ func TestBench(t *testing.T) {
 		t.Skip("measures only: run by make bench")
 	}
 	binary := buildProjector(t)
+	benchUserSize(t, binary)
+	few, url := t.TempDir(), ""
+	mixOf(10_000).write(t, few, true)
+	url, _ = readmodeltest.Open(t)
+	rebuildBy(t, binary, few, url)
+	behindFew := apply100(t, few, url)
+	figure("apply_100_behind_10000", behindFew*1000, "ms", 1, "the same")
+	shown := visible(t, few, url)
+	figure("append_to_row", shown*1000, "ms, 95th percentile", shown/0.5, "500 ms")
 	for _, n := range benchEvents(t) {
-		benchRebuild(t, binary, n)
+		benchRebuild(t, binary, n, behindFew)
 	}
 }
 
@@ -194,7 +203,8 @@ func peakMB(pid int) float64 {
 // benchRebuild: a rebuild by the projector, from the start of its process to its end, against raw binary COPY of
 // the rows of the finished tables into equal empty tables, keys and indexes made afterwards on both sides, over
 // one connection each.
-func benchRebuild(t *testing.T, binary string, events int) {
+// Then 100 new events are applied, with all those behind them.
+func benchRebuild(t *testing.T, binary string, events int, behindFew float64) {
 	folder := t.TempDir()
 	mixOf(events).write(t, folder, true)
 	url, db := readmodeltest.Open(t)
@@ -208,6 +218,8 @@ func benchRebuild(t *testing.T, binary string, events int) {
 		r := rebuildBy(t, binary, folder, url)
 		ours, peaks, rows = append(ours, r.seconds), append(peaks, r.peakMB), float64(r.Rows)
 	}
+	behind := apply100(t, folder, url)
+	figure(fmt.Sprintf("apply_100_behind_%d", events), behind*1000, "ms", behind/behindFew, "10,000 events behind them")
 	took, bare := medianOf(ours), rawCopy(t, db, rounds)
 	figure(fmt.Sprintf("rebuild_%d", events), rows/took, "rows/s", bare/took, "raw binary COPY of the finished rows into equal tables, keys and indexes included")
 	figure(fmt.Sprintf("rebuild_%d_seconds", events), took, "s, process start to end", bare/took, "the same")
@@ -240,6 +252,7 @@ func rawCopy(t *testing.T, db *pgx.Conn, rounds int) float64 {
 		}
 		f.Close()
 	}
+	script("DROP SCHEMA readmodel, legacy CASCADE") // makes room for the others
 	var took []float64
 	for range rounds {
 		script("DROP SCHEMA IF EXISTS raw CASCADE")

@@ -7,7 +7,7 @@
 //
 // DerivePosts, DerivePredictions and DerivePrices take the facts that are known and the news of a batch
 // of events. Tailing calls them with the known facts of the keys that the batch touches, a rebuild with
-// nothing known and all events at once: so both give the same rows. An event that comes twice counts
+// nothing known and all events of some keys at once: so both give the same rows. An event that comes twice counts
 // once, with its first RecordedAt.
 //
 // An event that cannot be turned into rows is a DeadLetter; everything else goes on.
