@@ -67,14 +67,25 @@ test: tools ## Run the tests (real Postgres and S3; lake and projectors with the
 	go test -timeout 15m $$(go list ./... | grep -v -e '^shitpost-alpha/lake' -e '^shitpost-alpha/projectors')
 
 .PHONY: test-full
-test-full: compose fuzz interop ## Run what is heavy besides: fuzzing, foreign readers, the binaries under many kills
+test-full: compose fuzz interop grafana-types ## Run what is heavy besides: fuzzing, foreign readers, the binaries under many kills
 	go test -race -timeout 20m -run '$(MATRICES)' ./lake
 	go test . -timeout 60m -run TestHeavy -args -heavy
 	go test ./lake -timeout 60m -run TestHeavy -args -heavy
+	go test . -count=1 -timeout 20m -run '^TestSoak$$' -args -soak-minutes 3
 
 .PHONY: compose
 compose: ## Check compose.yaml with docker-compose itself (Debian package docker-compose)
 	docker-compose -f compose.yaml --profile tools --profile one config -q
+
+# Grafana publishes its own types; npm's registry is asked for two packages. Where it is out of reach it
+# says that nothing was checked.
+GRAFANA_SCHEMA := 12.3.3
+TYPESCRIPT := 5.9.3
+.PHONY: grafana-types
+grafana-types: ## Check the rendered dashboards against Grafana's own types (@grafana/schema, TypeScript)
+	@mkdir -p .cache/grafana-schema; cd .cache/grafana-schema; [ -f package.json ] || echo '{"private":true}' > package.json; \
+	  npm install --no-audit --no-fund --ignore-scripts --silent @grafana/schema@$(GRAFANA_SCHEMA) typescript@$(TYPESCRIPT) || { echo "grafana-types: NOT CHECKED, npm's packages could not be had" >&2; exit 0; }; \
+	  cd ../.. && go test ./dashboards -count=1 -run '^TestGrafanaTypes$$' -args -grafana-schema $(abspath .cache/grafana-schema)
 
 .PHONY: drill
 drill: tools ## Lose Postgres, cache and a commit's answer, get everything back, and time it (docs/figures/drill.json)
@@ -84,6 +95,12 @@ drill: tools ## Lose Postgres, cache and a commit's answer, get everything back,
 .PHONY: figures
 figures: ## Open every dashboard of the light viewer in Chromium on the real data, and keep the pictures
 	go test . -count=1 -timeout 10m -run TestHeavyViewer -args -heavy -figures $(abspath docs/figures)
+
+MINUTES ?= 30
+.PHONY: soak
+soak: tools ## Everything at once against faulty fakes, with kills, for MINUTES (docs/figures/soak.json)
+	@mkdir -p docs/figures
+	go test . -count=1 -v -timeout 0 -run '^TestSoak$$' -args -soak-minutes $(MINUTES) -soak-report docs/figures/soak.json
 
 .PHONY: fakes
 fakes: ## Serve the fakes of all outside services, for development (FAKES_FLAGS="--faults 0.02")
@@ -107,7 +124,7 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 
 .PHONY: bench
 bench: tools ## Measure, as JSON lines (name, value, unit, ratio); BENCH_EVENTS=10000000 scans as many too
-	@mkdir -p build; go test . ./lake ./lake/scan ./lake/query ./lake/delta ./producers/legacy ./projectors ./readmodel ./projectors/legacycompare -p 1 -run '^TestBench$$' -v -timeout 90m -args -bench-lines > build/bench.log 2>&1; \
+	@mkdir -p build; go test . ./lake ./lake/scan ./lake/query ./lake/delta ./producers/legacy ./projectors ./readmodel ./projectors/legacycompare ./dashboards -p 1 -run '^TestBench$$' -v -timeout 90m -args -bench-lines > build/bench.log 2>&1; \
 	  status=$$?; grep '^{' build/bench.log; [ $$status = 0 ] || tail -20 build/bench.log >&2; exit $$status
 
 # Debian's package, unpacked and not installed where it is not. It looks for its own templates at a fixed

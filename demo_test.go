@@ -119,6 +119,12 @@ func checkNothingToRepair(t *testing.T, lakeURL, databaseURL string) {
 			t.Errorf("lake verify: %v %v, %v", v, v.Problems, err)
 		}
 	}
+	checkReplay(t, l, databaseURL)
+}
+
+// checkReplay: the read model is what a replay of the lake gives.
+func checkReplay(t *testing.T, l *lake.Lake, databaseURL string) {
+	t.Helper()
 	found, err := projectors.New(projectors.Options{Lake: l, DatabaseURL: databaseURL}).Verify(t.Context())
 	if err != nil || len(found) < 10 {
 		t.Errorf("projector verify looked at %d tables, %v", len(found), err)

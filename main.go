@@ -36,17 +36,12 @@ type grammar struct {
 func main() { cli.Main("alpha", run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	return runAt(ctx, time.Now, args, stdout, stderr)
-}
-
-// runAt is run by another clock.
-func runAt(ctx context.Context, now func() time.Time, args []string, stdout, stderr io.Writer) error {
 	var g grammar
 	kctx, done, err := cli.Parse(&g, "alpha", description, args, stdout, stderr)
 	if err != nil || done {
 		return err
 	}
-	return kctx.Run(&process{ctx: ctx, now: now, stdout: stdout, stderr: stderr})
+	return kctx.Run(&process{ctx: ctx, now: time.Now, stdout: stdout, stderr: stderr})
 }
 
 // process is what a command gets of the process that it runs in.

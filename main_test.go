@@ -7,9 +7,4 @@ import (
 	"shitpost-alpha/readmodel/readmodeltest"
 )
 
-func TestMain(m *testing.M) {
-	if isSoakChild() {
-		os.Exit(soakChild())
-	}
-	os.Exit(readmodeltest.Main(m))
-}
+func TestMain(m *testing.M) { os.Exit(readmodeltest.Main(m)) }

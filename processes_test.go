@@ -22,12 +22,12 @@ import (
 
 var heavy = flag.Bool("heavy", false, "run the heavy tests, as make test-full does")
 
-// binaries builds the four services, as a user gets them, and returns their folder.
+// binaries builds the four services and alpha, as a user gets them, and returns their folder.
 func binaries(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, pkg := range map[string]string{"harvester": "./producers/cmd/harvester", "analyzer": "./producers/cmd/analyzer",
-		"pricer": "./producers/cmd/pricer", "projector": "./projectors/cmd/projector"} {
+		"pricer": "./producers/cmd/pricer", "projector": "./projectors/cmd/projector", "alpha": "."} {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {

@@ -43,11 +43,9 @@ func symbols() []string {
 
 // newFleet starts the fakes with posts that were made up, 30 minutes apart until now. The model names
 // one symbol per post, always the same, and none for every fifth.
-func newFleet(t *testing.T, posts int) *fleet { return newFleetAt(t, posts, time.Now) }
-
-func newFleetAt(t *testing.T, posts int, now func() time.Time) *fleet {
+func newFleet(t *testing.T, posts int) *fleet {
 	f := &fleet{t: t, bin: binaries(t), lake: filepath.Join(t.TempDir(), "lake"), concurrency: 2}
-	f.fake, f.url = outside(t, fakes.Options{Seed: 5, Now: now, MadeUp: posts, Symbols: append(symbols(), "SPY")})
+	f.fake, f.url = outside(t, fakes.Options{Seed: 5, MadeUp: posts, Symbols: append(symbols(), "SPY")})
 	named := symbols()
 	f.fake.Model.Answer(func(user string) string {
 		h := fnv.New32a()

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,67 +29,45 @@ var (
 	soakReport  = flag.String("soak-report", "", "file for its report, as JSON")
 )
 
-// The soak runs alpha as a process of its own whose clock is ahead or behind by $SOAK_OFFSET: the test
-// binary itself, so that no product has a knob for it.
-const soakOffset = "SOAK_OFFSET"
-
-func isSoakChild() bool { return os.Getenv(soakOffset) != "" }
-
-func soakChild() int {
-	offset, err := time.ParseDuration(os.Getenv(soakOffset))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return cli.ExitUsage
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	now := func() time.Time { return time.Now().Add(offset) }
-	return cli.Exit(ctx, "alpha", runAt(ctx, now, os.Args[1:], os.Stdout, os.Stderr), os.Stderr)
-}
-
 // soak is the whole system under everything that can go wrong at once.
 type soak struct {
 	*fleet
 	database string
 	conn     *pgx.Conn
 	proxy    *faulty.Proxy
-	offset   atomic.Int64 // of the clock, in nanoseconds
 	alerts   map[string]int
 	report   soakFigures
 }
 
 // soakFigures are what the report says.
 type soakFigures struct {
-	Version        string  `json:"version"`
-	Minutes        float64 `json:"minutes"`
-	DaysOnTheClock float64 `json:"days_on_the_clock"`
-	Kills          int     `json:"kills"`
-	Stops          int     `json:"stops"`
-	Connections    int     `json:"postgres_connections_cut"`
-	StoreFaults    int     `json:"s3_requests_gone_wrong"`
-	Posts          int     `json:"posts"`
-	Asked          int     `json:"posts_asked_about"`
-	Failures       int     `json:"recorded_failures"`
-	Paid           int     `json:"paid_calls"`
-	Bars           int     `json:"bars_needed_and_there"`
-	LiveCalls      int     `json:"predictions_that_alert"`
-	Alerted        int     `json:"alerts_raised"`
-	Problems       int     `json:"problems"`
+	Version     string  `json:"version"`
+	Minutes     float64 `json:"minutes"`
+	Kills       int     `json:"kills"`
+	Stops       int     `json:"stops"`
+	Connections int     `json:"postgres_connections_cut"`
+	StoreFaults int     `json:"s3_requests_gone_wrong"`
+	Posts       int     `json:"posts"`
+	Asked       int     `json:"posts_asked_about"`
+	Failures    int     `json:"recorded_failures"`
+	Paid        int     `json:"paid_calls"`
+	Bars        int     `json:"bars_needed_and_there"`
+	LiveCalls   int     `json:"predictions_that_alert"`
+	Alerted     int     `json:"alerts_raised"`
+	Problems    int     `json:"problems"`
 }
 
-func (s *soak) now() time.Time { return time.Now().Add(time.Duration(s.offset.Load())) }
-
-// TestSoak: posts come while the clock leaps, every outside service and the S3 server misbehave, Postgres
+// TestSoak: posts come while every outside service and the S3 server misbehave, Postgres
 // connections are cut, and alpha is killed or stopped every few seconds. In the end nothing is missing,
 // nothing is there twice, nothing was paid twice, and the read model is what a replay gives.
 func TestSoak(t *testing.T) {
 	if *soakMinutes <= 0 {
 		t.Skip("runs with -soak-minutes: make soak, make test-full")
 	}
-	const days = 60
-	s := newSoak(t, days)
+	s := newSoak(t)
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 3))
+	s.calm() // the first run of all: how far back a lake without any post begins is no matter of this test
 	s.goWrong(rng)
 	began, until := time.Now(), time.Now().Add(time.Duration(*soakMinutes*float64(time.Minute)))
 	running := s.startAlpha()
@@ -111,29 +87,25 @@ func TestSoak(t *testing.T) {
 		if rng.IntN(4) == 0 {
 			s.cutConnections()
 		}
-		// The clock leaps towards the present, which it reaches when four fifths of the time are over.
-		passed := min(1, float64(time.Since(began))/(0.8*float64(time.Until(until)+time.Since(began))))
-		s.offset.Store(min(0, int64(-days*24*float64(time.Hour)*(1-passed))))
 		running = s.startAlpha()
 	}
 	s.watch(2 * time.Second)
 	s.end(running, os.Kill)
 	inFlight += s.concurrency
-	s.report.Minutes, s.report.DaysOnTheClock = time.Since(began).Minutes(), days+time.Since(began).Hours()/24
+	s.report.Minutes = time.Since(began).Minutes()
 	s.finishAlpha()
 	s.check(inFlight)
 	t.Logf("seed %d: %+v", seed, s.report)
 	s.write()
 }
 
-func newSoak(t *testing.T, days int) *soak {
+func newSoak(t *testing.T) *soak {
 	s := &soak{alerts: map[string]int{}, report: soakFigures{Version: cli.Version()}}
-	s.offset.Store(int64(-time.Duration(days) * 24 * time.Hour))
 	server := s3test.Start(t)
 	server.Setenv(t)
 	s.proxy = faulty.StartProxy(t, server.Endpoint)
 	t.Setenv("AWS_ENDPOINT_URL_S3", s.proxy.URL)
-	s.fleet = newFleetAt(t, 60, s.now)
+	s.fleet = newFleet(t, 60)
 	s.lake = "s3://" + server.Bucket + "/soak"
 	s.database, s.conn = readmodeltest.Open(t)
 	return s
@@ -165,7 +137,7 @@ func (s *soak) goWrong(rng *rand.Rand) {
 	})
 }
 
-// startAlpha starts alpha by the soak's clock.
+// startAlpha starts alpha.
 func (s *soak) startAlpha(more ...string) *running {
 	r := &running{cmd: s.alpha(more...)}
 	r.cmd.Stdout, r.cmd.Stderr = &r.said, &r.said
@@ -180,15 +152,15 @@ func (s *soak) alpha(more ...string) *exec.Cmd {
 	args = append(args, "--poll", "200ms", "--harvest-every", "200ms", "--analyze-every", "200ms", "--price-every", "500ms", "--analyze-backfill",
 		"--analyze-retry-pause", "0s", "--analyze-daily-budget", "1000", "--analyze-requests-per-minute", "0", "--analyze-tokens-per-minute", "0",
 		"--analyze-concurrency", fmt.Sprint(s.concurrency))
-	cmd := exec.Command(os.Args[0], append(args, more...)...)
-	cmd.Env = append(os.Environ(), "LAKE_URL="+s.lake, "LEASE_TTL=1s", soakOffset+"="+time.Duration(s.offset.Load()).String())
+	cmd := exec.Command(filepath.Join(s.bin, "alpha"), append(args, more...)...)
+	cmd.Env = append(os.Environ(), "LAKE_URL="+s.lake, "LEASE_TTL=1s")
 	return cmd
 }
 
-// posts puts some on the timeline, as the clock has it.
+// posts puts some on the timeline.
 func (s *soak) posts(rng *rand.Rand, round int) {
 	for i := range 1 + rng.IntN(3) {
-		s.fake.Timeline.Add(s.now(), fmt.Sprintf("<p>Post %d of round %d about tariffs on everything</p>", i, round))
+		s.fake.Timeline.Add(time.Now(), fmt.Sprintf("<p>Post %d of round %d about tariffs on everything</p>", i, round))
 	}
 }
 
@@ -201,7 +173,7 @@ func (s *soak) watch(d time.Duration) {
 			return
 		case <-time.After(200 * time.Millisecond): // the interval of a poll, nothing that is waited for
 		}
-		rows, err := s.conn.Query(s.t.Context(), "SELECT prediction_id FROM readmodel.new_call_alerts($1)", s.now())
+		rows, err := s.conn.Query(s.t.Context(), "SELECT prediction_id FROM readmodel.new_call_alerts($1)", time.Now())
 		if err != nil {
 			continue // no read model yet, or the connection was cut
 		}
@@ -228,15 +200,24 @@ func (s *soak) cutConnections() {
 func (s *soak) finishAlpha() {
 	s.fake.Heal()
 	s.proxy.Set(nil)
-	s.offset.Store(0)
-	for range 2 { // the second run prices what the first predicted
-		cmd := s.alpha("--once")
-		out, err := cmd.CombinedOutput()
-		if s.said.Write(out); err != nil {
-			s.t.Errorf("alpha run --once: %v\n%s", err, out)
+	s.calm()
+	s.calm() // prices what the first predicted
+	s.watch(time.Second)
+}
+
+// calm runs alpha once. A lease that a killed one left behind is waited for.
+func (s *soak) calm() {
+	s.t.Helper()
+	for try := 0; ; try++ {
+		out, err := s.alpha("--once").CombinedOutput()
+		s.said.Write(out)
+		if err == nil {
+			return
+		}
+		if try == 5 || !strings.Contains(string(out), "lease") {
+			s.t.Fatalf("alpha run --once: %v\n%s", err, out)
 		}
 	}
-	s.watch(time.Second)
 }
 
 // check looks whether every invariant holds.
@@ -250,9 +231,9 @@ func (s *soak) check(inFlight int) {
 	}
 	s.report.Posts, s.report.Bars = len(s.fake.Timeline.Posts()), s.checkBars(l)
 	checkOnce(s.t, l)
-	checkNothingToRepair(s.t, s.lake, s.database)
+	checkReplay(s.t, l, s.database)
 	for _, e := range events(s.t, l.Predictions) {
-		live := e.Kind == event.PredictionMade && len(e.Assets) > 0 && e.OccurredAt.Sub(e.PublishedAt) < 24*time.Hour && s.now().Sub(e.PublishedAt) < 23*time.Hour
+		live := e.Kind == event.PredictionMade && len(e.Assets) > 0 && e.OccurredAt.Sub(e.PublishedAt) < 24*time.Hour && time.Now().Sub(e.PublishedAt) < 23*time.Hour
 		if !live {
 			continue
 		}

@@ -78,8 +78,8 @@ const laterSplits = `(SELECT coalesce(exp(sum(ln(x.ratio))), 1) FROM readmodel.s
 func candles() *candlestick.PanelBuilder {
 	const sql = `SELECT coalesce(s.opens_at, c.session_date::timestamp AT TIME ZONE 'UTC') AS "time",
   c.open / c.factor AS "open", c.high / c.factor AS "high", c.low / c.factor AS "low", c.close / c.factor AS "close", c.volume
-FROM (SELECT b.*, ` + laterSplits + ` AS factor
-  FROM readmodel.bars b
+FROM (SELECT b.session_date, b.open, b.high, b.low, b.close, b.volume, f.factor
+  FROM readmodel.bars b CROSS JOIN LATERAL (SELECT ` + laterSplits + ` AS factor OFFSET 0) f
   WHERE b.symbol = ${symbol:sqlstring} AND b."interval" = '1d' AND $__timeFilter(b.session_date)
     AND b.source = (SELECT y.source FROM readmodel.bars y
       WHERE y.symbol = ${symbol:sqlstring} AND y."interval" = '1d' AND $__timeFilter(y.session_date)

@@ -73,10 +73,12 @@ ORDER BY x.n DESC, x.model, x.other`
 }
 
 func disagreements() *table.PanelBuilder {
-	sql := `WITH said AS (
+	sql := `WITH several AS MATERIALIZED (
+  SELECT a.post_id FROM readmodel.predictions a WHERE a.status = 'completed' AND $__timeFilter(a.published_at) GROUP BY a.post_id HAVING count(*) > 1
+), said AS MATERIALIZED (
   SELECT c.post_id, c.published_at, c.symbol, c.sentiment, c.prediction_id, readmodel.model_name(a.analyzer, a.provider, a.model) AS model
-  FROM readmodel.calls c JOIN readmodel.predictions a USING (prediction_id)
-  WHERE (SELECT count(*) FROM readmodel.models) > 1 AND ` + callFilterAllModels + `)
+  FROM several v JOIN readmodel.calls c ON c.post_id = v.post_id JOIN readmodel.predictions a USING (prediction_id)
+  WHERE ` + callFilterAllModels + `)
 SELECT p.published_at AS "Time", left(regexp_replace(p.text, '\s+', ' ', 'g'), 120) AS "Post", x.symbol AS "Asset", x.model AS "Model", x.sentiment AS "Says", y.model AS "Other model", y.sentiment AS "Other says",
   o.return_pct::float8 AS "Return", p.post_id, p.url, ` + around("p.published_at") + `
 FROM said x JOIN said y ON y.post_id = x.post_id AND y.symbol = x.symbol AND y.model > x.model AND y.sentiment <> x.sentiment

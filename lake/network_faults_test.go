@@ -1,9 +1,11 @@
 package lake
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,11 +44,21 @@ func TestFaultsOnTheNetwork(t *testing.T) {
 		prefix := fmt.Sprintf("toxic/%d", n.Add(1))
 		patient := &patience{}
 		patient.Store(int64(30 * time.Second))
+		// Healed is a way around the proxy: to take a toxic from a connection that it holds up can block
+		// toxiproxy for ever.
+		var healed atomic.Bool
+		healed.Store(true)
+		patient.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if healed.Load() {
+				address = strings.TrimPrefix(server.Endpoint, "http://")
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		}
 		return setting{clean: s3.New(server.Client, server.Bucket, prefix), broken: s3.New(clientAt(server, "http://"+proxy.Listen, patient), server.Bucket, prefix),
 			set: func(rule faulty.Rule) {
 				patient.transport.CloseIdleConnections()
+				healed.Store(rule == nil)
 				if rule == nil {
-					proxy.Toxics.ResetToxics(t.Context())
 					patient.Store(int64(30 * time.Second))
 					return
 				}

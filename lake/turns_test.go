@@ -31,7 +31,7 @@ func (d distant) Put(ctx context.Context, key string, data []byte, cond objects.
 	return d.Store.Put(ctx, key, data, cond)
 }
 
-// contendFor lets so many writers commit for two seconds of a bubble's time, and returns how many
+// contendFor lets so many writers commit for half a second of a bubble's time, and returns how many
 // commits each made, and the store.
 func contendFor(t *testing.T, writers int, newWriter func(*testing.T, objects.Store) writer) ([]int, objects.Store) {
 	store := &objects.Memory{}
@@ -41,7 +41,7 @@ func contendFor(t *testing.T, writers int, newWriter func(*testing.T, objects.St
 		must(t, all[w](t.Context(), bar(fmt.Sprint("FIRST", w), 1, 1)))
 	}
 	commits := make([]int, writers)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 	defer cancel()
 	var wg sync.WaitGroup
 	for w, commit := range all {
@@ -81,8 +81,8 @@ func TestTurns(t *testing.T) {
 // one makes, all get their share, and nothing is lost or doubled.
 func testWritersTakeTurns(t *testing.T, newWriter func(*testing.T, objects.Store) writer) {
 	one, _ := contendFor(t, 1, newWriter)
-	if one[0] < 900 {
-		t.Errorf("a writer alone made %d commits in 2,000 requests' time; want nearly half as many", one[0])
+	if one[0] < 225 {
+		t.Errorf("a writer alone made %d commits in 500 requests' time; want nearly half as many", one[0])
 	}
 	eight, store := contendFor(t, 8, newWriter)
 	total := sum(eight)

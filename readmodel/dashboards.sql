@@ -28,10 +28,12 @@ CREATE FUNCTION model_pairs(basis text, horizon integer, origins text[] DEFAULT 
 RETURNS TABLE (model text, other text, posts bigint, same_assets bigint, calls bigint, agreements bigint, agreement_pct float8,
     n bigint, accuracy_pct float8, other_accuracy_pct float8) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-    WITH p AS MATERIALIZED (
-        SELECT q.prediction_id, q.post_id, model_name(q.analyzer, q.provider, q.model) AS model, q.calls FROM predictions q
-        WHERE q.status = 'completed' AND ($4 IS NULL OR q.published_at >= $4) AND ($5 IS NULL OR q.published_at <= $5)
-            AND (SELECT count(*) FROM models m) > 1
+    WITH several AS MATERIALIZED (
+        SELECT a.post_id FROM predictions a WHERE a.status = 'completed' AND ($4 IS NULL OR a.published_at >= $4) AND ($5 IS NULL OR a.published_at <= $5)
+        GROUP BY a.post_id HAVING count(*) > 1
+    ), p AS MATERIALIZED (
+        SELECT q.prediction_id, q.post_id, model_name(q.analyzer, q.provider, q.model) AS model, q.calls
+        FROM several v JOIN predictions q ON q.post_id = v.post_id WHERE q.status = 'completed'
     ), c AS MATERIALIZED (
         SELECT p.model, k.post_id, k.symbol, k.sentiment, s.correct FROM calls k JOIN p ON p.prediction_id = k.prediction_id
         LEFT JOIN scores s ON s.basis = $1 AND s.horizon = $2 AND s.prediction_id = k.prediction_id AND s.symbol = k.symbol

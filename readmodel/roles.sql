@@ -23,6 +23,7 @@ BEGIN
                 EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', reader, CASE reader WHEN 'grafana' THEN '30s' ELSE '5min' END);
                 EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', reader, CASE reader WHEN 'grafana' THEN '1min' ELSE '10min' END);
                 EXECUTE format('ALTER ROLE %I SET work_mem = ''64MB''', reader); -- metrics group by post: in memory, not on disk
+                EXECUTE format('ALTER ROLE %I SET jit = off', reader); -- compiling takes longer than any of these queries
             END IF;
         EXCEPTION
             WHEN duplicate_object OR unique_violation THEN NULL;

@@ -53,14 +53,15 @@ func (a Answer) Lines() []string {
 	return all
 }
 
-// Connect becomes what Grafana is to the database: the reading role, with no search_path. The user of
+// Connect becomes what Grafana is to the database: the reading role with its settings (roles.sql), which
+// SET ROLE alone does not bring, and no search_path. The user of
 // the URL is grafana or may become it.
 func Connect(ctx context.Context, databaseURL string) (*pgconn.PgConn, error) {
 	conn, err := pgconn.Connect(ctx, databaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the read model: %w", err)
 	}
-	const become = "SET search_path = pg_catalog; SET default_transaction_read_only = on; SET statement_timeout = '30s'; SET timezone = 'UTC'; SET work_mem = '64MB'; SET ROLE " + readmodel.RoleGrafana
+	const become = "SET search_path = pg_catalog; SET default_transaction_read_only = on; SET statement_timeout = '30s'; SET timezone = 'UTC'; SET work_mem = '64MB'; SET jit = off; SET ROLE " + readmodel.RoleGrafana
 	if _, err := conn.Exec(ctx, become).ReadAll(); err != nil {
 		return nil, errors.Join(fmt.Errorf("become role %s: %w", readmodel.RoleGrafana, err), conn.Close(ctx))
 	}

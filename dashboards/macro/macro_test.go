@@ -77,3 +77,16 @@ func TestValuesStayQuoted(t *testing.T) {
 		}
 	})
 }
+
+// Any statement is expanded or refused with an error that says so, and what is expanded has no macro left.
+func FuzzExpand(f *testing.F) {
+	for _, sql := range []string{"$__timeFilter(c)", "${many:sqlstring}", "$__timeGroup(c,'5m'),", "$__timeGroup(", "${one", "[[n]]", "$__interval_ms$__interval", "$$__timeTo()"} {
+		f.Add(sql)
+	}
+	f.Fuzz(func(t *testing.T, sql string) {
+		got, err := env().Expand(sql)
+		if err == nil && strings.Contains(got, "$__") {
+			t.Fatalf("%q became %q", sql, got)
+		}
+	})
+}

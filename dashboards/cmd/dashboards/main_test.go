@@ -53,7 +53,7 @@ func TestList(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Dashboards) == 0 || len(got.Variables) != 5 {
+	if strings.Join(got.Dashboards, " ") != "overview signals post asset performance models pipeline" || len(got.Variables) != 5 {
 		t.Errorf("list is %s", stdout)
 	}
 	if stdout, _, err := call(t, "list"); err != nil || !strings.HasPrefix(stdout, "overview\n") {
