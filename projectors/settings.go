@@ -12,7 +12,7 @@ import (
 
 // Version is the version of what the rows mean. It is raised when a function that derives them changes:
 // then the read model is rebuilt, and projectors of a lower version refuse to touch it.
-const Version = 1
+const Version = 2
 
 // Settings are the choices that the read model follows from beside the events. They are stored in the
 // database; a change is a rebuild.

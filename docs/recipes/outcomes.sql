@@ -16,10 +16,15 @@ bars AS (
         CASE adjustment WHEN 'split' THEN 0 WHEN 'none' THEN 1 ELSE 2 END AS class
     FROM (SELECT *, row_number() OVER (PARTITION BY symbol, session_date, source ORDER BY recorded_at DESC, event_id DESC) AS age
         FROM valid WHERE kind = 'bar_recorded') b WHERE age = 1),
-splits AS (
+told AS (
     SELECT symbol, session_date, ratio
     FROM (SELECT *, row_number() OVER (PARTITION BY symbol, session_date ORDER BY recorded_at DESC, event_id DESC) AS age
         FROM valid WHERE kind = 'split_recorded') s WHERE age = 1),
+-- sources differ by days about when a split took effect; its earliest date counts
+splits AS (
+    SELECT * FROM told t WHERE NOT EXISTS (
+        SELECT 1 FROM told e WHERE e.symbol = t.symbol AND abs(e.ratio / t.ratio - 1) < 0.001
+            AND e.session_date < t.session_date AND e.session_date >= t.session_date - 5)),
 numbered AS (
     SELECT row_number() OVER (ORDER BY session_date) AS i, CAST(session_date AS DATE) AS session_date,
         CAST(concat(session_date, ' ', opens, ':00') AS TIMESTAMP) AS opens_at, CAST(concat(session_date, ' ', closes, ':00') AS TIMESTAMP) AS closes_at

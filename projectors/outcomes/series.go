@@ -28,10 +28,7 @@ type Bar struct {
 }
 
 // Split is a split of the symbol, effective from the open of Date: a 10-for-1 split has ratio 10.
-type Split struct {
-	Date  event.Date
-	Ratio float64
-}
+type Split = market.Split
 
 // Series is everything known of one symbol's prices: the current bar per source and date, and its
 // splits. It never changes and is safe for concurrent use.
@@ -48,7 +45,8 @@ type Series struct {
 // NewSeries takes bars and splits in any order and as often as they come; it keeps neither slice.
 // Bars and splits with prices or ratios that are not positive and finite are left out: the event that
 // brought them is refused elsewhere. Of two bars of one source and date the one adjusted through the
-// later date stands, and of two splits of one date the larger ratio, so that order never decides.
+// later date stands, and of two splits of one date the larger ratio, so that order never decides. A split
+// that two sources tell of with dates some days apart is one (market.FoldSplits).
 func NewSeries(bars []Bar, splits []Split) *Series {
 	s := &Series{bars: slices.Clone(bars), splits: slices.Clone(splits)}
 	s.bars = slices.DeleteFunc(s.bars, func(b Bar) bool { return !positive(b.Open) || !positive(b.Close) })
@@ -63,10 +61,7 @@ func NewSeries(bars []Bar, splits []Split) *Series {
 	s.starts = append(s.starts, int32(len(s.bars)))
 
 	s.splits = slices.DeleteFunc(s.splits, func(p Split) bool { return !positive(p.Ratio) })
-	slices.SortFunc(s.splits, func(a, b Split) int {
-		return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(b.Ratio, a.Ratio))
-	})
-	s.splits = slices.CompactFunc(s.splits, func(a, b Split) bool { return a.Date == b.Date })
+	s.splits = slices.CompactFunc(market.FoldSplits(s.splits), func(a, b Split) bool { return a.Date == b.Date })
 	s.findJumps()
 	return s
 }

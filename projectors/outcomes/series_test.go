@@ -32,6 +32,7 @@ func TestSplits(t *testing.T) {
 		{"two splits between", "yahoo 2025-07-10 9 120 through=2025-07-10\nyahoo 2025-07-11 9 20.4 through=2025-09-30", "2025-09-30 3, 2025-08-01 2", "20>20.4 2"},
 		{"a split on the base session's own date is already in it", "file:raw 2025-07-10 9 100 none\nfile:raw 2025-07-11 9 102 none", "2025-07-10 10", "100>102 2"},
 		{"a split after both", "yahoo 2025-07-10 9 100 through=2025-07-11\nyahoo 2025-07-11 9 102 through=2025-07-14", "2025-07-15 10", "100>102 2"},
+		{"told twice, two days apart", "file:raw 2025-07-10 9 100 none\nfile:raw 2025-07-11 9 10.2 none", split + ",2025-07-13 10", "10>10.2 2"},
 		{"told twice", "file:raw 2025-07-10 9 100 none\nfile:raw 2025-07-11 9 10.2 none", split + "," + split, "10>10.2 2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
