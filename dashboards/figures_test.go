@@ -48,7 +48,8 @@ func TestFigures(t *testing.T) {
 		{}, {given: map[string][]string{"origin": {"live"}}}, {given: map[string][]string{"asset": {"X"}}}, {given: map[string][]string{"asset": {"Y", "Z"}}},
 		{given: map[string][]string{"sentiment": {"bullish"}}}, {given: map[string][]string{"sentiment": {"neutral", "none"}}}, {given: map[string][]string{"confidence": {"0.75"}}},
 		{given: map[string][]string{"model": {gpt}}}, {given: map[string][]string{"model": {rules}}}, {given: map[string][]string{"horizon": {"30"}}}, {given: map[string][]string{"basis": {"legacy"}}},
-		{from: "2025-03-03"}, {given: map[string][]string{"model": {gpt}, "sentiment": {"bearish"}, "confidence": {"0.6"}}},
+		{given: map[string][]string{"by": {"phase"}}}, {given: map[string][]string{"by": {"origin"}}}, {given: map[string][]string{"by": {"symbol"}}}, {given: map[string][]string{"by": {"model"}}},
+		{given: map[string][]string{"by": {"month"}}}, {given: map[string][]string{"by": {"weekday"}}}, {given: map[string][]string{"by": {"sentiment"}}}, {from: "2025-03-03"}, {given: map[string][]string{"model": {gpt}, "sentiment": {"bearish"}, "confidence": {"0.6"}}},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			env := march()
@@ -87,12 +88,15 @@ func (c chosen) wanted() map[string]string {
 		"overview/Key figures": key, "overview/Edge over baselines": edges(f), "overview/Return and P&L": result(f), "overview/Equity curve": equity(f),
 		"overview/Best calls": extremes(f, 1), "overview/Worst calls": extremes(f, -1), "performance/Distribution of returns": distribution(f),
 		"performance/Calibration": calibration(f), "performance/Calibration in figures": cells(float64(len(f)), mean(f, brier), 100*mean(f, call.sure), accuracy(f)),
-		"performance/Streaks": streaks(f), "performance/Month by month": months(f), "performance/Screener": screener(f), "performance/All groups in figures": breakdowns(f),
+		"performance/Streaks": streaks(f), "performance/Month by month": months(f), "performance/Screener": screener(f), "performance/Groups by $by, in figures": breakdown(f, append(c.given["by"], "confidence")[0]),
 		"performance/Back-test": backtest(f, false), "performance/Back-test: capital": backtest(f, true), "performance/Rolling accuracy": "",
 		"models/Accuracy of every model": modelTable(all), "models/Accuracy against chance": modelBars(all),
 	}
-	for dimension, key := range map[string]func(call) string{"confidence": call.bin, "sentiment": said, "weekday": weekday, "market phase": phase} {
-		want["performance/Accuracy by "+dimension] = bars(f, dimension, key)
+	for name, d := range map[string]struct {
+		dimension string
+		key       func(call) string
+	}{"confidence": {"confidence", call.bin}, "sentiment": {"sentiment", said}, "weekday": {"weekday", weekday}, "market phase": {"phase", phase}} {
+		want["performance/Accuracy by "+name] = bars(f, d.dimension, d.key)
 	}
 	one := c
 	one.given = maps.Clone(c.given)
@@ -171,13 +175,13 @@ func extremes(f []call, sign float64) string {
 
 func place(dimension, value string) int {
 	order := map[string][]string{"confidence": {"< 0.60", "0.60-0.75", ">= 0.75"}, "sentiment": {"bearish", "bullish", "neutral"},
-		"weekday": {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}, "market phase": {"pre", "regular", "post", "closed"}, "origin": {"live", "retrospective"}}
+		"weekday": {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}, "phase": {"pre", "regular", "post", "closed"}, "origin": {"live", "retrospective"}}
 	return slices.Index(order[dimension], value)
 }
 
 func parts(f []call, dimension string, key func(call) string) (keys []string, by map[string][]call) {
 	keys, by = groups(f, key)
-	sort.Slice(keys, func(i, j int) bool { return place(dimension, keys[i]) < place(dimension, keys[j]) })
+	sort.SliceStable(keys, func(i, j int) bool { return place(dimension, keys[i]) < place(dimension, keys[j]) })
 	return keys, by
 }
 
@@ -199,20 +203,17 @@ func byPost(f []call, value func(call) float64) (posts, total float64) {
 	return float64(len(by)), total
 }
 
-func breakdowns(f []call) string {
+func breakdown(f []call, by string) string {
+	keyOf := map[string]func(call) string{"confidence": call.bin, "phase": phase, "origin": func(c call) string { return c.origin }, "sentiment": said, "weekday": weekday,
+		"symbol": func(c call) string { return c.symbol }, "model": func(c call) string { return c.model + "/v1" }, "month": func(c call) string { return c.published[:7] }}
+	keys, groups := parts(f, by, keyOf[by])
 	var out []string
-	for _, d := range []struct {
-		name, dimension string
-		key             func(call) string
-	}{{"Confidence", "confidence", call.bin}, {"Market phase", "market phase", phase}, {"Origin", "origin", func(c call) string { return c.origin }}, {"Sentiment", "sentiment", said}, {"Weekday", "weekday", weekday}} {
-		keys, by := parts(f, d.dimension, d.key)
-		for _, k := range keys {
-			rows := by[k]
-			low, high := ends(rows)
-			posts, hits := byPost(rows, call.hit)
-			_, dollars := byPost(rows, pnl)
-			out = append(out, d.name+"|"+k+"|"+cells(float64(len(rows)), posts, accuracy(rows), low, high, mean(rows, ret), mean(rows, abnormal), sum(rows, pnl), 100*hits/posts, dollars))
-		}
+	for _, k := range keys {
+		rows := groups[k]
+		low, high := ends(rows)
+		posts, hits := byPost(rows, call.hit)
+		_, dollars := byPost(rows, pnl)
+		out = append(out, k+"|"+cells(float64(len(rows)), posts, accuracy(rows), low, high, mean(rows, ret), mean(rows, abnormal), sum(rows, pnl), 100*hits/posts, dollars))
 	}
 	return lines(out)
 }

@@ -82,10 +82,10 @@ func TestLists(t *testing.T) {
 		"models/Where they disagree":          "2025-03-02 15:00:00+00|Post number 1|X|llm/openai/gpt|bearish|rules/builtin/words|bullish|2|" + post(1),
 		"models/Failures by class":            "rules/builtin/words|bad_output|1|1|2025-03-07 15:02:00+00|no JSON",
 		"pipeline/How much there is":          "7|7|1|1|0|8|6|1|1|1",
-		"pipeline/Lake to read model":         "posts|5|2025-03-08 12:00:00+00|*|*|2|-|-",
+		"pipeline/Lake to read model":         "posts|5|2025-03-08 12:01:00+00|*|*|2|-|-",
 		"pipeline/From the post on":           "post to harvest|7|60|60\npost to prediction|4|120|120",
 		"pipeline/Analysis states":            "completed|-|4|57.1429\nbypassed|Retruth|1|14.2857\nfailed|bad_output|1|14.2857\nwaiting|-|1|14.2857",
-		"pipeline/Outcomes by status":         "evaluated|6|4|100",
+		"pipeline/Outcomes by status":         "evaluated|6|100",
 		"pipeline/Spent today":                "0|1|0|0|0",
 		"pipeline/Price coverage": "Y|awaiting_price|1|0|-|-|-|-|2025-03-02 15:00:00+00\nZ|awaiting_price|1|0|-|-|-|-|2025-03-04 21:30:00+00\n" +
 			"W|unpriceable|1|0|-|-|-|-|2025-03-05 15:00:00+00\nX|priced|5|6|2|2025-02-28|2025-03-04|18|2025-03-05 15:00:00+00",
@@ -112,8 +112,8 @@ func TestVariables(t *testing.T) {
 		{"horizon", "1", "signals/Feed", strings.NewReplacer("|right|", "|not scored|", "|wrong|", "|not scored|").Replace(before["signals/Feed"])},
 		{"basis", "legacy", "asset/Calls of $symbol, newest first", ""},
 		{"model", gpt, "signals/Feed", ""},
-		{"model", gpt, "pipeline/Outcomes by status", "evaluated|2|1|100"},
-		{"origin", "live", "pipeline/Outcomes by status", "evaluated|4|3|100"},
+		{"model", gpt, "pipeline/Outcomes by status", "evaluated|2|100"},
+		{"origin", "live", "pipeline/Outcomes by status", "evaluated|4|100"},
 		{"sentiment", "neutral", "overview/Latest calls", "2025-03-04 21:30:00+00|Post number 3|Z|neutral|0.65|0.2|0|0|right|evaluated|-|live|3|https://example.org/3|*|*"},
 		{"confidence", "0.9", "asset/Calls by month", "2025-03-01 00:00:00+00|1|0|0"},
 		{"post", "1", "post/Post", "Text|Post  number\n1\nPublished|Sun 2025-03-02 10:00:00 New York, 15:00:00 UTC\nAddress|https://example.org/1\n" +

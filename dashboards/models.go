@@ -78,13 +78,16 @@ func disagreements() *table.PanelBuilder {
 ), said AS MATERIALIZED (
   SELECT c.post_id, c.published_at, c.symbol, c.sentiment, c.prediction_id, readmodel.model_name(a.analyzer, a.provider, a.model) AS model
   FROM several v JOIN readmodel.calls c ON c.post_id = v.post_id JOIN readmodel.predictions a USING (prediction_id)
-  WHERE ` + callFilterAllModels + `)
-SELECT p.published_at AS "Time", left(regexp_replace(p.text, '\s+', ' ', 'g'), 120) AS "Post", x.symbol AS "Asset", x.model AS "Model", x.sentiment AS "Says", y.model AS "Other model", y.sentiment AS "Other says",
-  o.return_pct::float8 AS "Return", p.post_id, p.url, ` + around("p.published_at") + `
-FROM said x JOIN said y ON y.post_id = x.post_id AND y.symbol = x.symbol AND y.model > x.model AND y.sentiment <> x.sentiment
-JOIN readmodel.posts p ON p.post_id = x.post_id
-LEFT JOIN readmodel.outcomes o ON o.prediction_id = x.prediction_id AND o.symbol = x.symbol AND o.basis = ${basis:sqlstring} AND o.horizon = ${horizon:sqlstring}::int
-ORDER BY p.published_at DESC, p.post_id COLLATE "C", x.symbol COLLATE "C", x.model, y.model LIMIT 100`
+  WHERE ` + callFilterAllModels + `
+), newest AS MATERIALIZED (
+  SELECT x.post_id, x.published_at, x.symbol, x.model, x.sentiment, x.prediction_id, y.model AS other, y.sentiment AS other_sentiment
+  FROM said x JOIN said y ON y.post_id = x.post_id AND y.symbol = x.symbol AND y.model > x.model AND y.sentiment <> x.sentiment
+  ORDER BY x.published_at DESC, x.post_id COLLATE "C", x.symbol COLLATE "C", x.model, y.model LIMIT 100)
+SELECT n.published_at AS "Time", left(regexp_replace(p.text, '\s+', ' ', 'g'), 120) AS "Post", n.symbol AS "Asset", n.model AS "Model", n.sentiment AS "Says", n.other AS "Other model", n.other_sentiment AS "Other says",
+  o.return_pct::float8 AS "Return", n.post_id, p.url, ` + around("n.published_at") + `
+FROM newest n LEFT JOIN readmodel.posts p ON p.post_id = n.post_id
+LEFT JOIN readmodel.outcomes o ON o.prediction_id = n.prediction_id AND o.symbol = n.symbol AND o.basis = ${basis:sqlstring} AND o.horizon = ${horizon:sqlstring}::int
+ORDER BY n.published_at DESC, n.post_id COLLATE "C", n.symbol COLLATE "C", n.model, n.other`
 	return list(frame{5, "Where they disagree", "The newest 100 assets that two models called with different sentiments, and what the market did.", "No two models disagree on an asset in this time range, or only one has answered.", 24, 9}, sql,
 		append([]column{as("Time", width(150)), as("Post", width(380), postLinks()), as("Asset", width(80), assetLink()), as("Model", width(180)), as("Says", width(100), sentiments()), as("Other model", width(180)),
 			as("Other says", width(100), sentiments()), as("Return", width(90), gain())}, linkColumns()...)...)

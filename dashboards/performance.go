@@ -13,6 +13,7 @@ import (
 // performance takes the figures apart: where are calls right, how sure were they, and would it have paid.
 func performance() *dashboard.DashboardBuilder {
 	return shared(page("Performance", "Where calls are right, whether their confidence means anything, and what trading them would have made.", "now-2y"), false).
+		WithVariable(choice("by", "Group by", "confidence,sentiment,weekday,market phase : phase,origin,asset : symbol,model,month", "confidence")).
 		WithVariable(typed("capital", "Back-test: capital ($)", "10000", "Dollars at the start.")).
 		WithVariable(choice("threshold", "Back-test: confidence from", "0,0.5,0.6,0.7,0.75,0.8,0.9", "0.6")).
 		WithVariable(typed("cost", "Back-test: cost (bp per side)", "5", "Basis points of $1,000, paid twice a trade.")).
@@ -131,15 +132,10 @@ func accuracyHeat() props {
 }
 
 func breakdowns() *table.PanelBuilder {
-	part := func(dimension, name string) string {
-		return `SELECT '` + name + `' AS "By", b.value AS "Group", b.place, b.n AS "n", b.posts AS "Posts", b.accuracy_pct AS "Accuracy", b.wilson_low_pct AS "95 % from", b.wilson_high_pct AS "95 % to",
+	const sql = `SELECT b.value AS "Group", b.n AS "n", b.posts AS "Posts", b.accuracy_pct AS "Accuracy", b.wilson_low_pct AS "95 % from", b.wilson_high_pct AS "95 % to",
   b.avg_return_pct AS "Average return", b.avg_abnormal_pct AS "Abnormal", b.total_pnl AS "P&L", b.accuracy_by_post_pct AS "Accuracy by post", b.pnl_by_post AS "P&L by post"
-FROM readmodel.breakdown('` + dimension + `', ` + scoreFilters + `) b`
-	}
-	sql := `SELECT x."By", x."Group", x."n", x."Posts", x."Accuracy", x."95 % from", x."95 % to", x."Average return", x."Abnormal", x."P&L", x."Accuracy by post", x."P&L by post"
-FROM (` + part("confidence", "Confidence") + ` UNION ALL ` + part("sentiment", "Sentiment") + ` UNION ALL ` + part("weekday", "Weekday") + ` UNION ALL ` + part("phase", "Market phase") + ` UNION ALL ` + part("origin", "Origin") + `) x
-ORDER BY x."By", x.place, x."Group"`
-	return list(frame{14, "All groups in figures", "The figures behind the bars above. By post: the rows of one post are averaged first, so that a post with ten assets weighs as much as one with one.", emptyScores, 24, 12}, sql,
-		as("By", width(130)), as("Group", width(130)), as("n", rowCount()), as("Posts", count()), as("Accuracy", percent()), as("95 % from", percent()), as("95 % to", percent()),
+FROM readmodel.breakdown(${by:sqlstring}, ` + scoreFilters + `) b ORDER BY b.place, b.value`
+	return list(frame{14, "Groups by $by, in figures", "The figures of the groups that variable Group by chooses. By post: the rows of one post are averaged first, so that a post with ten assets weighs as much as one with one.", emptyScores, 24, 12}, sql,
+		as("Group", width(220)), as("n", rowCount()), as("Posts", count()), as("Accuracy", percent()), as("95 % from", percent()), as("95 % to", percent()),
 		as("Average return", gain()), as("Abnormal", gain()), as("P&L", profit()), as("Accuracy by post", percent()), as("P&L by post", profit()))
 }

@@ -40,8 +40,9 @@ func howMuch() *stat.PanelBuilder {
 }
 
 func lagTable() *table.PanelBuilder {
-	const sql = `SELECT l.stream AS "Stream", l.next_version AS "Next version", l.last_recorded_at AS "Newest event", extract(epoch FROM now() - l.last_recorded_at)::float8 AS "Its age", l.seconds_unseen AS "Unseen",
-  l.last_delay_seconds AS "Last delay", l.p50_seconds AS "Delay p50", l.p95_seconds AS "Delay p95" FROM readmodel.lag l ORDER BY l.stream`
+	const sql = `SELECT l.stream AS "Stream", l.next_version AS "Next version", x.newest AS "Newest event", extract(epoch FROM now() - x.newest)::float8 AS "Its age", l.seconds_unseen AS "Unseen",
+  l.last_delay_seconds AS "Last delay", l.p50_seconds AS "Delay p50", l.p95_seconds AS "Delay p95"
+FROM readmodel.lag l CROSS JOIN LATERAL (SELECT greatest(l.last_recorded_at, max(p.last_recorded_at)) AS newest FROM readmodel.producers p WHERE p.stream = l.stream) x ORDER BY l.stream`
 	late := slices.Concat(unit(units.Seconds, 1), steps(colorPlain, step{60, colorCaution}, step{600, colorBad}), props{colored()})
 	return list(frame{2, "Lake to read model", "Unseen = now - when the projector last looked for news. Delay = applied - recorded, of the newest event and over the last seven days (tailing only).", "The projector has not run on this database.", 12, 6}, sql,
 		as("Stream", width(110)), as("Next version", count()), as("Newest event", width(150)), as("Its age", unit(units.Seconds, 0)), as("Unseen", late), as("Last delay", seconds()), as("Delay p50", seconds()), as("Delay p95", seconds()))
@@ -82,13 +83,16 @@ func analysisStates() *table.PanelBuilder {
 }
 
 func outcomeStates() *table.PanelBuilder {
-	const sql = `SELECT o.status AS "Status", count(*) AS "Outcomes", count(DISTINCT o.symbol) AS "Assets", (100.0 * count(*) / sum(count(*)) OVER ())::float8 AS "Share"
-FROM readmodel.outcomes_status o WHERE o.basis = ${basis:sqlstring} AND o.horizon = ${horizon:sqlstring}::int AND $__timeFilter(o.published_at)
-  AND (o.is_primary AND ${model:sqlstring} = 'primary' OR readmodel.model_name(o.analyzer, o.provider, o.model) = ${model:sqlstring})
-  AND o.origin IN (${origin:sqlstring}) AND o.symbol IN (${asset:sqlstring}) AND coalesce(o.sentiment, 'none') IN (${sentiment:sqlstring}) AND coalesce(o.confidence, 0) >= ${confidence:sqlstring}::float8
+	const sql = `SELECT x.status AS "Status", count(*) AS "Outcomes", (100.0 * count(*) / sum(count(*)) OVER ())::float8 AS "Share"
+FROM (SELECT CASE WHEN s.correct IS NOT NULL THEN 'evaluated' ELSE o.status END AS status
+  FROM readmodel.calls c JOIN readmodel.predictions a USING (prediction_id)
+  LEFT JOIN readmodel.scores s ON s.basis = ${basis:sqlstring} AND s.horizon = ${horizon:sqlstring}::int AND s.prediction_id = c.prediction_id AND s.symbol = c.symbol
+  LEFT JOIN LATERAL (SELECT v.status FROM readmodel.outcomes_status v WHERE s.correct IS NULL AND v.prediction_id = c.prediction_id AND v.symbol = c.symbol
+    AND v.basis = ${basis:sqlstring} AND v.horizon = ${horizon:sqlstring}::int) o ON true
+  WHERE ` + callFilter + `) x
 GROUP BY 1 ORDER BY 2 DESC, 1`
 	return list(frame{7, "Outcomes by status", "Every call at the chosen basis and horizon: evaluated, or why not yet or never.", emptyCalls, 12, 8}, sql,
-		as("Status", width(170), statuses()), as("Outcomes", count()), as("Assets", count()), as("Share", percent(), gauge(0, 100)))
+		as("Status", width(170), statuses()), as("Outcomes", count()), as("Share", percent(), gauge(0, 100)))
 }
 
 // typedBudget is the budget as a number: what is typed and is none counts as the default.

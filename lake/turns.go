@@ -31,7 +31,7 @@ type turns struct {
 const (
 	// A turn is so many commits: enough that what comes between two turns costs little, few enough
 	// that nobody waits for long.
-	turnCommits  = 8  // of one of several
+	turnCommits  = 12 // of one of several
 	quietCommits = 16 // where others are silent
 	aloneCommits = 96 // where there are none
 	turnTime     = time.Second

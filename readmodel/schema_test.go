@@ -73,8 +73,8 @@ func TestNamesAreTheDatabases(t *testing.T) {
 		t.Errorf("tables are %v, Tables says %v", got, tables)
 	}
 	views := []string{readmodel.Accuracy, readmodel.AccuracyByModel, readmodel.AnalysisDeadLetters, readmodel.Breakdowns, readmodel.Completeness,
-		readmodel.Lag, readmodel.ModelCosts, readmodel.OutcomesStatus,
-		readmodel.Pipeline, readmodel.PostsStatus, readmodel.Scored, readmodel.Spending}
+		readmodel.Lag, readmodel.ModelCosts, readmodel.Models, readmodel.OutcomesStatus,
+		readmodel.Pipeline, readmodel.PostsStatus, readmodel.PriceCoverage, readmodel.Scored, readmodel.Spending}
 	if got := names(t, db, list, "readmodel", "v"); !slices.Equal(got, views) {
 		t.Errorf("views are %v, the constants say %v", got, views)
 	}
