@@ -62,9 +62,9 @@ MATRICES := ^(TestFaultsOn|TestClockJumps|TestNothingIsLost)
 .PHONY: test
 test: tools ## Run the tests (real Postgres and S3; lake and projectors with the race detector)
 	go vet ./...
-	go test -race -timeout 15m -skip '$(MATRICES)' $(RACE)
-	go test -timeout 15m -run '$(MATRICES)' ./lake
-	go test -timeout 15m $$(go list ./... | grep -v -e '^shitpost-alpha/lake' -e '^shitpost-alpha/projectors')
+	go test -race -timeout 40m -skip '$(MATRICES)' $(RACE)
+	go test -timeout 40m -run '$(MATRICES)' ./lake
+	go test -timeout 40m $$(go list ./... | grep -v -e '^shitpost-alpha/lake' -e '^shitpost-alpha/projectors')
 
 .PHONY: test-full
 test-full: compose fuzz interop grafana-types ## Run what is heavy besides: fuzzing, foreign readers, the binaries under many kills

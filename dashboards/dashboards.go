@@ -1,8 +1,12 @@
 // Package dashboards describes Grafana's dashboards over the read model as Go code and renders them
 // to the files that Grafana provisions itself from: the data source, the dashboard provider and one
-// JSON file per dashboard. Nothing here talks to Grafana or to a database. Each panel stands beside
-// its SQL, which reads schema readmodel alone; Queries lists all of it, and package macro expands
-// it for tests. Rendered for Grafana 12.3. Start with Files.
+// JSON file per dashboard. Nothing here talks to Grafana or to a database. Each dashboard is a file;
+// each panel stands beside its SQL, which reads schemas readmodel and ops alone. What they share is in
+// variables.go (the choices of a reader, and the SQL that they mean), panels.go (kinds of panels, how
+// columns are shown), palette.go (what colours and words mean) and links.go. Rendered for Grafana 12.3.
+//
+// Start with Files. Render gives one dashboard, Queries and Choices all SQL and all variables, Lint says
+// what is wrong; package macro expands the SQL as Grafana does, package check runs it on a database.
 package dashboards
 
 import (

@@ -93,10 +93,6 @@ ORDER BY n.published_at DESC, n.post_id COLLATE "C", n.symbol COLLATE "C", n.mod
 			as("Other says", width(100), sentiments()), as("Return", width(90), gain())}, linkColumns()...)...)
 }
 
-// callFilterAllModels is callFilter without the choice of a model.
-const callFilterAllModels = `$__timeFilter(c.published_at) AND c.origin IN (${origin:sqlstring}) AND c.symbol IN (${asset:sqlstring})
-    AND coalesce(c.sentiment, 'none') IN (${sentiment:sqlstring}) AND coalesce(c.confidence, 0) >= ${confidence:sqlstring}::float8`
-
 func costByDay() *timeseries.PanelBuilder {
 	const sql = `SELECT s.day::timestamp AT TIME ZONE 'UTC' AS "time", coalesce(readmodel.model_name(s.analyzer, s.provider, s.model), 'unknown') AS metric, (sum(s.cost_micros) / 1e6)::float8 AS value
 FROM readmodel.spending s WHERE $__timeFilter(s.day) GROUP BY 1, 2 ORDER BY 1, 2`

@@ -31,10 +31,11 @@ func overview() *dashboard.DashboardBuilder {
 }
 
 func keyFigures() *stat.PanelBuilder {
-	const sql = `SELECT
+	const sql = `WITH ` + chosenAnswers + `
+SELECT
   (SELECT count(*) FROM readmodel.posts p WHERE ` + postFilter + `) AS "Posts",
-  (SELECT count(*) FROM readmodel.predictions a WHERE a.status = 'completed' AND $__timeFilter(a.published_at) AND ` + modelFilter + `) AS "Predictions",
-  (SELECT count(*) FROM readmodel.calls c JOIN readmodel.predictions a USING (prediction_id) WHERE ` + callFilter + `) AS "Calls",
+  (SELECT count(*) FROM chosen) AS "Predictions",
+  (SELECT count(*) FROM readmodel.calls c JOIN chosen USING (prediction_id) WHERE ` + callFilterAllModels + `) AS "Calls",
   f.n AS "Evaluated (n)", f.accuracy_pct AS "Accuracy", f.wilson_low_pct AS "95 % from", f.wilson_high_pct AS "95 % to"
 FROM readmodel.figures(` + scoreFilters + `) f`
 	return figures(frame{1, "Key figures", "Accuracy = right calls / evaluated calls (n), with its 95 % Wilson interval. Right: bullish and return > +0.5 %, bearish and < -0.5 %, neutral and within. n is grey under 30: too few to say anything.",

@@ -83,14 +83,17 @@ func analysisStates() *table.PanelBuilder {
 }
 
 func outcomeStates() *table.PanelBuilder {
-	const sql = `SELECT x.status AS "Status", count(*) AS "Outcomes", (100.0 * count(*) / sum(count(*)) OVER ())::float8 AS "Share"
-FROM (SELECT CASE WHEN s.correct IS NOT NULL THEN 'evaluated' ELSE o.status END AS status
-  FROM readmodel.calls c JOIN readmodel.predictions a USING (prediction_id)
-  LEFT JOIN readmodel.scores s ON s.basis = ${basis:sqlstring} AND s.horizon = ${horizon:sqlstring}::int AND s.prediction_id = c.prediction_id AND s.symbol = c.symbol
-  LEFT JOIN LATERAL (SELECT v.status FROM readmodel.outcomes_status v WHERE s.correct IS NULL AND v.prediction_id = c.prediction_id AND v.symbol = c.symbol
-    AND v.basis = ${basis:sqlstring} AND v.horizon = ${horizon:sqlstring}::int) o ON true
-  WHERE ` + callFilter + `) x
-GROUP BY 1 ORDER BY 2 DESC, 1`
+	// Only what is not scored is looked up in the view, which costs far more than counting scores.
+	const sql = `WITH evaluated AS MATERIALIZED (
+  SELECT s.prediction_id, s.symbol FROM readmodel.selected(` + scoreFilters + `) s
+), ` + chosenAnswers + `, rest AS MATERIALIZED (
+  SELECT c.prediction_id, c.symbol FROM readmodel.calls c JOIN chosen USING (prediction_id) LEFT JOIN evaluated e ON e.prediction_id = c.prediction_id AND e.symbol = c.symbol
+  WHERE e.symbol IS NULL AND ` + callFilterAllModels + `)
+SELECT x.status AS "Status", sum(x.n)::bigint AS "Outcomes", (100 * sum(x.n) / sum(sum(x.n)) OVER ())::float8 AS "Share"
+FROM (SELECT 'evaluated' AS status, count(*) AS n FROM evaluated
+  UNION ALL SELECT v.status, count(*) FROM rest k JOIN readmodel.outcomes_status v ON v.prediction_id = k.prediction_id AND v.symbol = k.symbol
+    AND v.basis = ${basis:sqlstring} AND v.horizon = ${horizon:sqlstring}::int GROUP BY v.status) x
+WHERE x.n > 0 GROUP BY x.status ORDER BY 2 DESC, 1`
 	return list(frame{7, "Outcomes by status", "Every call at the chosen basis and horizon: evaluated, or why not yet or never.", emptyCalls, 12, 8}, sql,
 		as("Status", width(170), statuses()), as("Outcomes", count()), as("Share", percent(), gauge(0, 100)))
 }

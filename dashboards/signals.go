@@ -29,12 +29,19 @@ const feedJoins = `FROM readmodel.posts p
 LEFT JOIN readmodel.predictions a ON a.post_id = p.post_id AND (a.status = 'bypassed' OR ` + modelFilter + `)
 LEFT JOIN readmodel.calls c ON c.prediction_id = a.prediction_id`
 
+// newestFirst are the same joins, post by post from the newest on, so that a limit ends them early.
+const newestFirst = `FROM readmodel.posts p
+  LEFT JOIN LATERAL (SELECT a.prediction_id, a.status, a.reason, a.confidence, a.thesis FROM readmodel.predictions a
+    WHERE a.post_id = p.post_id AND (a.status = 'bypassed' OR ` + modelFilter + `) OFFSET 0) a ON true
+  LEFT JOIN LATERAL (SELECT c.prediction_id, c.symbol, c.position, c.sentiment, c.origin FROM readmodel.calls c WHERE c.prediction_id = a.prediction_id OFFSET 0) c ON true`
+
 func feedCounts() *stat.PanelBuilder {
-	const sql = `SELECT count(DISTINCT p.post_id) AS "Posts", count(DISTINCT p.post_id) FILTER (WHERE a.status = 'completed') AS "Completed",
-  count(DISTINCT p.post_id) FILTER (WHERE a.status = 'bypassed') AS "Bypassed", count(DISTINCT p.post_id) FILTER (WHERE a.status IN ('failed', 'retrying')) AS "Failed, retrying",
-  count(DISTINCT p.post_id) FILTER (WHERE a.status IS NULL) AS "Waiting", count(c.symbol) AS "Calls"
-` + feedJoins + `
-WHERE ` + feedFilter
+	const sql = `SELECT count(*) AS "Posts", count(*) FILTER (WHERE x.completed) AS "Completed", count(*) FILTER (WHERE x.bypassed) AS "Bypassed",
+  count(*) FILTER (WHERE x.failed) AS "Failed, retrying", count(*) FILTER (WHERE x.waiting) AS "Waiting", coalesce(sum(x.calls), 0)::bigint AS "Calls"
+FROM (SELECT bool_or(a.status = 'completed') AS completed, bool_or(a.status = 'bypassed') AS bypassed, bool_or(a.status IN ('failed', 'retrying')) AS failed, bool_and(a.status IS NULL) AS waiting, count(c.symbol) AS calls
+  ` + feedJoins + `
+  WHERE ` + feedFilter + `
+  GROUP BY p.post_id) x`
 	return figures(frame{1, "Posts by analysis", "Posts that the choices above leave, by what became of their analysis; Calls: the assets named.", "none", 24, 4}, sql,
 		as("Posts", count()), as("Completed", count()), as("Bypassed", count()), as("Failed, retrying", count(), steps(colorPlain, step{1, colorBad})), as("Waiting", count()), as("Calls", count()))
 }
@@ -42,7 +49,7 @@ WHERE ` + feedFilter
 func feed() *table.PanelBuilder {
 	sql := `WITH shown AS (
   SELECT p.post_id, p.published_at, p.text, p.url, a.status, a.reason, a.confidence, a.thesis, c.prediction_id, c.symbol, c.position, c.sentiment, c.origin
-  ` + feedJoins + `
+  ` + newestFirst + `
   WHERE ` + feedFilter + `
   ORDER BY p.published_at DESC, p.post_id COLLATE "C", a.prediction_id COLLATE "C", c.position LIMIT 500)
 SELECT k.published_at AS "Time", left(regexp_replace(k.text, '\s+', ' ', 'g'), 280) AS "Post", k.symbol AS "Asset", coalesce(k.sentiment, 'none') AS "Sentiment", k.confidence AS "Confidence",

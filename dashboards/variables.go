@@ -27,16 +27,20 @@ const noAsset = "(none)"
 const primary = "primary"
 
 // The parts of SQL that say what the variables mean. Functions of metrics.sql take scoreFilters;
-// callFilter is for calls c of predictions a, postFilter for posts p.
+// callFilter is for calls c of predictions a, postFilter for posts p. chosenAnswers are the answers that the
+// choice of a model leaves: materialized, since Postgres would else look up every call's answer one by one.
 const (
 	basisAndHorizon = `${basis:sqlstring}, ${horizon:sqlstring}::int`
 	moreFilters     = `origins => ARRAY[${origin:sqlstring}], since => $__timeFrom()::timestamptz, until => $__timeTo()::timestamptz,
   model => nullif(${model:sqlstring}, 'primary'), symbols => ARRAY[${asset:sqlstring}], min_confidence => ${confidence:sqlstring}::float8, sentiments => ARRAY[${sentiment:sqlstring}]`
-	scoreFilters = basisAndHorizon + `, ` + moreFilters
-	modelFilter  = `(a.is_primary AND ${model:sqlstring} = 'primary' OR readmodel.model_name(a.analyzer, a.provider, a.model) = ${model:sqlstring})`
-	callFilter   = `$__timeFilter(c.published_at) AND c.origin IN (${origin:sqlstring}) AND c.symbol IN (${asset:sqlstring})
-    AND coalesce(c.sentiment, 'none') IN (${sentiment:sqlstring}) AND coalesce(c.confidence, 0) >= ${confidence:sqlstring}::float8
+	scoreFilters        = basisAndHorizon + `, ` + moreFilters
+	modelFilter         = `(a.is_primary AND ${model:sqlstring} = 'primary' OR readmodel.model_name(a.analyzer, a.provider, a.model) = ${model:sqlstring})`
+	callFilterAllModels = `$__timeFilter(c.published_at) AND c.origin IN (${origin:sqlstring}) AND c.symbol IN (${asset:sqlstring})
+    AND coalesce(c.sentiment, 'none') IN (${sentiment:sqlstring}) AND coalesce(c.confidence, 0) >= ${confidence:sqlstring}::float8`
+	callFilter = callFilterAllModels + `
     AND ` + modelFilter
+	chosenAnswers = `chosen AS MATERIALIZED (
+  SELECT a.prediction_id FROM readmodel.predictions a WHERE a.status = 'completed' AND $__timeFilter(a.published_at) AND ` + modelFilter + `)`
 	postFilter = `$__timeFilter(p.published_at)`
 )
 
