@@ -123,7 +123,7 @@ func TestGrafanaTypes(t *testing.T) {
 	}
 	wrong := map[string]string{}
 	for old, bad := range map[string]string{`"orientation": "auto"`: `"orientation": "sideways"`, `"cellHeight": "sm"`: `"cellHeight": "tiny"`, `"type": "color-text"`: `"type": "colour-text"`, `"graphTooltip": 1`: `"graphTooltip": "one"`} {
-		raw := strings.Replace(string(rendered(t, "overview")), old, bad, 1)
+		raw := strings.ReplaceAll(string(rendered(t, "overview")), old, bad)
 		wrong[fmt.Sprint("wrong", len(wrong))] = typeScript(t, "wrong", []byte(raw))
 	}
 	out, _ := compile(wrong)

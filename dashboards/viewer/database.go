@@ -58,7 +58,7 @@ func openDatabase(ctx context.Context, databaseURL string) (*database, error) {
 func (db *database) query(ctx context.Context, sql string) (frame, error) {
 	var f frame
 	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		settings := fmt.Sprintf("SET LOCAL ROLE %s; SET LOCAL statement_timeout = %d; SET LOCAL search_path = pg_catalog; SET LOCAL timezone = 'UTC'; SET LOCAL work_mem = '64MB'",
+		settings := fmt.Sprintf("SET LOCAL ROLE %s; SET LOCAL statement_timeout = %d; SET LOCAL search_path = pg_catalog; SET LOCAL jit = off; SET LOCAL timezone = 'UTC'; SET LOCAL work_mem = '64MB'",
 			pgx.Identifier{readmodel.RoleGrafana}.Sanitize(), db.timeout.Milliseconds())
 		if _, err := tx.Exec(ctx, settings); err != nil {
 			return fmt.Errorf("become role %s: %w", readmodel.RoleGrafana, err)
